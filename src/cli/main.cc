@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// iovm: picks the command, runs it, prints its error once and turns it into the exit code.
+#include <array>
+#include <csignal>
+#include <cstdio>
+#include <exception>
+#include <new>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/format.h"
+#include "base/text.h"
+#include "base/version.h"
+#include "cli/commands.h"
+
+namespace iovm::cli {
+namespace {
+
+std::span<const Command* const> commands() {
+  static constexpr std::array<const Command*, 9> kCommands = {
+      &kRecord, &kTrain, &kDetect, &kExplain, &kImport, &kDump, &kInfo, &kList, &kDoctor};
+  return kCommands;
+}
+
+std::string usage() {
+  std::string text =
+      "iovm - record a virtual machine's device I/O, learn what is normal, find what is not\n\n"
+      "Usage: iovm COMMAND [OPTIONS]\n\nCommands:\n";
+  for (const Command* command : commands()) {
+    text += format("  {:<8} {}\n", command->name, command->summary);
+  }
+  text += "\niovm COMMAND --help tells a command's options; man iovm-COMMAND tells all.\n";
+  return text;
+}
+
+void print_out(const std::string& text) {
+  std::fwrite(text.data(), 1, text.size(), stdout);
+}
+
+int fail(const std::string& who, const Error& error) {
+  std::string line = format("{}: {}\n", who, error.message());
+  std::fflush(stdout);
+  std::fwrite(line.data(), 1, line.size(), stderr);
+  return static_cast<int>(error.fault());
+}
+
+int run(const Command& command, std::vector<std::string> words) {
+  std::string who = "iovm " + command.name;
+  CommandLine line(command, std::move(words));
+  auto status = command.run(line);
+  if (!status) return fail(who, status.error());
+  if (std::fflush(stdout) != 0) return fail(who, errno_error("writing standard output"));
+  return static_cast<int>(*status);
+}
+
+int dispatch(std::vector<std::string> words) {
+  if (words.empty()) return fail("iovm", usage_error("no command given (see iovm --help)"));
+  std::string name = words.front();
+  if (name == "--help" || name == "-h" || name == "help") return print_out(usage()), 0;
+  if (name == "--version") return print_out(format("iovm {}\n", kVersion)), 0;
+  words.erase(words.begin());
+  for (const Command* command : commands()) {
+    if (command->name == name) return run(*command, std::move(words));
+  }
+  return fail("iovm", usage_error(format("there is no command \"{}\" (see iovm --help)",
+                                         escape_terminal(name))));
+}
+
+}  // namespace
+}  // namespace iovm::cli
+
+int main(int argc, char** argv) {
+  // A reader that goes away (iovm dump | head) is an error return of write(), not a silent death.
+  std::signal(SIGPIPE, SIG_IGN);
+  try {
+    return iovm::cli::dispatch(std::vector<std::string>(argv + (argc > 0 ? 1 : 0), argv + argc));
+  } catch (const std::bad_alloc&) {
+    return iovm::cli::fail("iovm", iovm::host_error("out of memory"));
+  } catch (const std::exception& exception) {
+    return iovm::cli::fail(
+        "iovm", {iovm::Fault::bug, iovm::format("bug: {}; please report it", exception.what())});
+  }
+}
