@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// An Alert: one episode of one stream in which the guest did what the model holds for abnormal,
+// with the reasons, recorded while deciding. explain and the sinks only tell what stands here;
+// nobody scores anything again.
+//
+// It is plain data that outlives the model, the tokenizer and the trace. Names in it are raw bytes
+// from the guest or the file: renderers escape them.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "model/symbol.h"
+#include "model/tokenizer.h"
+#include "trace/context.h"
+#include "trace/event.h"
+
+namespace iovm::detect {
+
+// What a stream is, of which the model has one state.
+enum class StreamKind : std::uint8_t { device, process, vcpu, vm };
+
+// Whose stream it is. What the stream is not divided by, is not set.
+struct StreamName {
+  std::string trace;  // the path, or "live"
+  std::string trace_id;
+  std::uint16_t vm = 0;  // index in the trace's Context
+  std::string vm_name;
+  std::optional<std::uint32_t> process;  // index in Context::processes, or trace::Unknown
+  std::optional<std::uint16_t> vcpu;
+  std::optional<model::Device> device;
+};
+
+// Why a step is surprising, the strongest reason that holds.
+enum class Novelty : std::uint8_t {
+  none,            // seen after these very steps in training; only rare
+  new_sequence,    // known operations in an order that training never showed
+  unknown_value,   // a known access with a value or index never seen with it
+  unknown_access,  // a device known from training, an access never seen on it
+  unknown_device,  // a device that training never saw
+};
+
+// What training would have expected in a step's place.
+struct Expected {
+  model::Operation operation;
+  double probability = 0;
+  std::uint64_t count = 0;  // in training, after the same context
+};
+
+// One surprising step.
+struct Step {
+  std::uint64_t event = 0;  // its number: the position in the recording, from 0, losses counted too
+  std::uint64_t time = 0;   // ns, as the event has it
+  model::Operation operation;
+  std::uint32_t process = 0;  // as the event has it
+  std::uint64_t rip = 0;      // 0 absent
+  double bits = 0;            // -log2 of the model's probability
+  double probability = 0;
+  Novelty novelty = Novelty::none;
+  std::vector<model::Operation>
+      context;                      // the steps before it that the model went by, oldest first
+  std::uint64_t context_count = 0;  // how often training saw that context; 0 never
+  std::vector<Expected> expected;   // most probable first, at most kMaxExpected
+};
+inline constexpr std::size_t kMaxSteps = 5;
+inline constexpr std::size_t kMaxExpected = 3;
+
+// A process that acted in the episode, most active first.
+struct Actor {
+  std::uint32_t process = 0;
+  trace::GuestProcess info;  // empty where unknown
+  std::uint64_t events = 0;
+};
+inline constexpr std::size_t kMaxActors = 8;
+
+struct Alert {
+  std::string
+      id;  // "<first 8 digits of the trace id>-<number of the first event>-<stream>"; stable
+  StreamName stream;
+  // The window that made the alarm start, and the whole episode (alarms less than 200 events of the
+  // stream apart are one).
+  std::uint64_t first_event = 0;
+  std::uint64_t last_event = 0;
+  std::uint64_t first_time = 0;
+  std::uint64_t last_time = 0;
+  std::uint64_t alarm_event = 0;  // at which the threshold was passed
+  std::uint64_t alarm_time = 0;
+  std::uint64_t events = 0;  // of the stream in the episode
+  double score = 0;          // the episode's largest windowed score, bits per event
+  double threshold = 0;
+  double p_value = 1;       // share of normal blocks that score as high, from the calibration
+  std::vector<Step> steps;  // the most surprising ones, in the order of events
+  std::vector<model::Operation> sequence;  // what happened around the alarm, oldest first
+  std::vector<Actor> actors;
+  std::uint64_t lost = 0;  // events lost so far in the recording
+};
+
+}  // namespace iovm::detect

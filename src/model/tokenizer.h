@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The one mapping from Event to Symbol. It watches the guest's PCI configuration traffic as it goes
+// by (PciTracker), so that a device keeps its symbols when its BARs move; it follows index/data
+// pairs, so that "write to 0x71" becomes "write to CMOS register 0x0f"; and it folds what must not
+// count as different (windows, data).
+//
+// Speed: an address is worked out once; after that one look into a hash of (VM, kind, direction,
+// size, address) gives the symbol, a second one where the value or a latched index belongs to it.
+// A change in the PCI layout starts a new generation of that hash.
+//
+// One Tokenizer serves one recording (any number of VMs); its state is that recording's. Not
+// thread-safe, no sharing.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "model/symbol.h"
+#include "trace/event.h"
+
+namespace iovm::model {
+
+// What symbols are made of.
+enum class Scheme : std::uint8_t {
+  devices,    // device, register, role: recordings of machines
+  addresses,  // kind, address, direction and size as they are: imported number sequences
+};
+
+// A device of one VM of the recording: what a per-device stream is about.
+struct Device {
+  DeviceType type;
+  std::uint16_t vm = 0;
+  std::uint32_t place = 0;  // PCI: bus << 8 | device << 3 | function; 0 else
+
+  friend bool operator==(const Device&, const Device&) = default;
+};
+using DeviceIndex = std::uint32_t;
+inline constexpr std::size_t kMaxDevices = 65536;
+
+// "floppy controller", "PCI 00:03.0 Intel 82540EM network controller (e1000)".
+std::string describe(const Device& device);
+
+struct Token {
+  Symbol symbol = kOverflow;
+  DeviceIndex device = 0;
+};
+
+class Tokenizer {
+ public:
+  explicit Tokenizer(Scheme scheme = Scheme::devices);
+  ~Tokenizer();
+  Tokenizer(Tokenizer&&) noexcept;
+  Tokenizer& operator=(Tokenizer&&) noexcept;
+
+  // Any event but a loss.
+  Token operator()(const trace::Event& event);
+  // A loss: what was latched (indices, phases) is no longer known. Learned BARs stay.
+  void lost(const trace::Event& loss);
+
+  // Grows with every new operation; symbols stay what they are.
+  const Alphabet& alphabet() const;
+  // Devices by index, in the order of sight.
+  const std::vector<Device>& devices() const;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace iovm::model
