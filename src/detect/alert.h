@@ -14,14 +14,11 @@
 #include <vector>
 
 #include "model/symbol.h"
-#include "model/tokenizer.h"
+#include "model/streams.h"
 #include "trace/context.h"
 #include "trace/event.h"
 
 namespace iovm::detect {
-
-// What a stream is, of which the model has one state.
-enum class StreamKind : std::uint8_t { device, process, vcpu, vm };
 
 // Whose stream it is. What the stream is not divided by, is not set.
 struct StreamName {

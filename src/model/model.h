@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What is normal, ready to be asked: score(state, symbol) says how surprising a symbol is after
+// what came before it in its stream. One interface for all methods:
+//
+//   markov  variable-order chain, Witten-Bell interpolated: -log2 of the probability
+//   chain   states are sequences of k symbols (the patent's): -log2 of the transition's share, a
+//           floor for transitions never seen
+//   stide   windows of k symbols: 0 seen, 1 never seen
+//
+// All three are one automaton over the contexts of training: a node for each context, an edge for
+// each symbol seen after it, and, where there is none, a step to the context without its oldest
+// symbol, at a price. In the steady state an event costs one look into a hash. Scores are
+// fixed-point numbers (1/65536 bit), so that sums over windows are exact and the same whatever the
+// batches.
+//
+// A Model is immutable and shared by any number of streams; a State is theirs, eight bytes.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "model/ngrams.h"
+#include "model/streams.h"
+
+namespace iovm::model {
+
+// The numbers are in model files.
+enum class Method : std::uint8_t { markov = 0, chain = 1, stide = 2 };
+inline constexpr int kMethods = 3;
+std::string_view name_of(Method method);
+std::optional<Method> method(std::string_view name);
+
+// What a model is made with; models of equal options can be merged.
+struct Options {
+  Method method = Method::markov;
+  // markov: the longest context; chain: symbols in a state; stide: symbols in a window.
+  std::uint32_t order = 5;
+  StreamKind stream = StreamKind::device;
+  Scheme scheme = Scheme::devices;
+
+  // Symbols before the one that is scored.
+  std::uint32_t context() const { return method == Method::stide ? order - 1 : order; }
+
+  friend bool operator==(const Options&, const Options&) = default;
+};
+// The order a method has unless told otherwise, and the largest it takes.
+std::uint32_t usual_order(Method method);
+inline constexpr std::uint32_t kMaxOrder = 12;
+
+struct State {
+  std::uint32_t node = 0;    // the longest context that training knows; 0 is the empty one
+  std::uint32_t length = 0;  // symbols since the stream began, as far as it matters
+};
+
+using Bits = std::uint32_t;  // 1/65536 bit
+inline constexpr Bits kOneBit = 65536;
+constexpr double to_bits(Bits bits) {
+  return static_cast<double>(bits) / kOneBit;
+}
+
+struct Score {
+  Bits bits = 0;
+  std::uint8_t matched = 0;  // symbols of context that the symbol was seen after
+  bool known = true;         // the symbol is in the model
+  bool followed = true;      // it was seen after as long a context as the method asks for
+};
+
+class Model {
+ public:
+  // `symbols`: how many the alphabet has, reserved ones too. The n-grams' length is
+  // options.context() + 1.
+  Model(const Options& options, const Ngrams& ngrams, std::size_t symbols);
+
+  Score score(const State& in, Symbol symbol, State& out) const;
+
+  // For explanations; not fast.
+  struct Follower {
+    Symbol symbol = kOverflow;
+    double probability = 0;
+    std::uint64_t count = 0;
+  };
+  // The symbols of the state's context, oldest first.
+  std::vector<Symbol> context(const State& state) const;
+  // How often training saw it followed by anything.
+  std::uint64_t context_count(const State& state) const;
+  // What training saw after it, most frequent first.
+  std::vector<Follower> followers(const State& state, std::size_t most) const;
+
+  const Options& options() const { return options_; }
+  std::size_t nodes() const { return nodes_.size(); }
+  std::size_t edges() const { return symbols_.size(); }
+  // The most that one symbol can score.
+  Bits worst() const { return worst_; }
+
+ private:
+  friend class ModelBuilder;
+
+  struct Node {
+    std::uint32_t parent = 0;  // the context without its oldest symbol
+    Symbol oldest = kNoSymbol;
+    std::uint32_t first_edge = 0;  // in symbols_ and counts_, to the next node's
+    Bits miss = 0;                 // the price of going on to the parent
+    std::uint8_t depth = 0;
+  };
+  struct Slot {
+    std::uint64_t key = ~std::uint64_t{0};
+    std::uint32_t next = 0;
+    Bits bits = 0;
+  };
+
+  const Slot* find(std::uint32_t node, Symbol symbol) const {
+    std::uint64_t key = static_cast<std::uint64_t>(node) << 32 | symbol;
+    std::uint64_t h = key * 0x9e3779b97f4a7c15;
+    for (std::size_t at = (h ^ h >> 32) & mask_;; at = (at + 1) & mask_) {
+      if (slots_[at].key == key) return &slots_[at];
+      if (slots_[at].key == ~std::uint64_t{0}) return nullptr;
+    }
+  }
+
+  Options options_;
+  std::vector<Node> nodes_;            // parents before children; one more at the end
+  std::vector<Symbol> symbols_;        // of edges, by node and symbol
+  std::vector<std::uint64_t> counts_;  // of edges
+  std::vector<Slot> slots_;
+  std::size_t mask_ = 0;
+  Bits unknown_ = 0;  // of a symbol that no training has
+  Bits worst_ = 0;
+};
+
+inline Score Model::score(const State& in, Symbol symbol, State& out) const {
+  bool full = in.length >= options_.context();
+  std::uint32_t node = in.node;
+  Bits price = 0;
+  const Slot* edge = find(node, symbol);
+  while (edge == nullptr && node != 0) {
+    price += nodes_[node].miss;
+    node = nodes_[node].parent;
+    edge = find(node, symbol);
+  }
+  out.length = full ? in.length : in.length + 1;
+  out.node = edge != nullptr ? edge->next : 0;
+  Score score{price + (edge != nullptr ? edge->bits : unknown_), nodes_[node].depth,
+              edge != nullptr, edge != nullptr && (!full || node == in.node)};
+  if (options_.method != Method::markov) {
+    // Only whole windows count, and they were seen or they were not.
+    bool seen = edge != nullptr && nodes_[node].depth == options_.context();
+    score.bits = !full ? 0 : seen ? edge->bits : unknown_;
+    score.followed = !full || seen;
+  }
+  return score;
+}
+
+}  // namespace iovm::model
