@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
-#include <charconv>
 
 #include "analyze/events_text.h"
+#include "analyze/put.h"
 #include "base/assert.h"
 #include "base/format.h"
 #include "base/text.h"
@@ -13,21 +13,6 @@ namespace {
 using trace::Event;
 using trace::EventKind;
 using trace::Field;
-
-// Longer than any field but comm.
-constexpr std::size_t kLongestField = 24;
-
-void put_decimal(std::uint64_t number, std::string& out) {
-  char digits[kLongestField];
-  char* end = std::to_chars(digits, digits + sizeof digits, number).ptr;
-  out.append(digits, end);
-}
-
-void put_hexadecimal(std::uint64_t number, std::string& out) {
-  char digits[kLongestField] = {'0', 'x'};
-  char* end = std::to_chars(digits + 2, digits + sizeof digits, number, 16).ptr;
-  out.append(digits, end);
-}
 
 void put_if(bool present, void (*put)(std::uint64_t, std::string&), std::uint64_t number,
             std::string& out) {

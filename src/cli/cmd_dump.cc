@@ -1,12 +1,202 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <cstdio>
+#include <memory>
+
+#include "analyze/event_filter.h"
+#include "analyze/event_labels.h"
+#include "analyze/event_listing.h"
+#include "analyze/events_text.h"
+#include "base/format.h"
+#include "base/text.h"
 #include "cli/commands.h"
+#include "cli/stdout.h"
+#include "trace/reader.h"
 
 namespace iovm::cli {
 namespace {
 
+struct DumpOptions {
+  std::string path;
+  std::optional<std::string> from;
+  std::optional<std::string> to;
+  std::optional<std::string> events;
+  std::optional<std::string> process;
+  std::optional<std::string> device;
+  std::optional<std::string> address;
+  std::string direction;
+  std::string kind;
+  std::optional<std::string> vm;
+  std::optional<std::uint64_t> vcpu;
+  std::string format = "text";
+  std::optional<std::uint64_t> limit;
+};
+
+void declare(CommandLine& line, DumpOptions& options) {
+  line.positional("TRACE", options.path, "a trace file, or - for standard input");
+  line.option("--from", options.from, "T", "events from T on: +1.5s after the start, or ns");
+  line.option("--to", options.to, "T", "events before T");
+  line.option("--events", options.events, "A-B", "event numbers, as in alerts");
+  line.option("--process", options.process, "PID|NAME", "of this guest process; - for unknown");
+  line.option("--device", options.device, "NAME",
+              "of this device: fdc, 8086:100e, 00:03.0, floppy");
+  line.option("--address", options.address, "A|A-B", "at this port or address");
+  line.choice("--direction", options.direction, {"r", "w"}, "reads or writes only");
+  line.choice("--kind", options.kind, {"pio", "mmio", "fast", "loss"}, "of this kind only");
+  line.option("--vm", options.vm, "NAME", "of this VM: name, UUID or number");
+  line.option("--vcpu", options.vcpu, "N", "of this vCPU");
+  line.choice("--format", options.format, {"text", "jsonl", "csv", "events"},
+              "text is the default");
+  line.option("--limit", options.limit, "N", "stop after N events");
+}
+
+// An option's text, where there is one, parsed into its place; the error names the option.
+template <typename Value, typename Parse>
+Status parse_into(std::optional<Value>& target, const std::optional<std::string>& text,
+                  std::string_view option, Parse parse) {
+  if (!text) return {};
+  auto value = parse(*text);
+  if (!value) return std::move(value).error().in(option);
+  target = *value;
+  return {};
+}
+
+Result<analyze::EventFilter> filter_of(const DumpOptions& options) {
+  analyze::EventFilter filter;
+  for (Status parsed :
+       {parse_into(filter.from, options.from, "--from", analyze::TimePoint::parse),
+        parse_into(filter.to, options.to, "--to", analyze::TimePoint::parse),
+        parse_into(filter.events, options.events, "--events", analyze::NumberRange::parse),
+        parse_into(filter.address, options.address, "--address", analyze::NumberRange::parse)}) {
+    if (!parsed) return std::move(parsed).error();
+  }
+  if (options.vcpu && *options.vcpu > 0xffff) return usage_error("--vcpu: at most 65535");
+  if (options.vcpu) filter.vcpu = static_cast<std::uint16_t>(*options.vcpu);
+  filter.process = options.process;
+  filter.device = options.device;
+  filter.vm = options.vm;
+  if (!options.direction.empty())
+    filter.direction = options.direction == "w" ? trace::Direction::write : trace::Direction::read;
+  if (!options.kind.empty()) filter.kind = trace::event_kind(options.kind);
+  return filter;
+}
+
+// The events text as a listing like the others.
+class EventsListing : public analyze::EventListing {
+ public:
+  void begin(const trace::Context& context, std::string& out) override {
+    renderer_.header(context, out);
+  }
+  void append(const analyze::ListedEvent& listed, std::string& out) override {
+    renderer_.append(listed.context, std::span(&listed.event, 1), out);
+  }
+
+ private:
+  analyze::EventsTextRenderer renderer_;
+};
+
+std::unique_ptr<analyze::EventListing> make_listing(const std::string& format) {
+  if (format == "jsonl") return std::make_unique<analyze::JsonListing>();
+  if (format == "csv") return std::make_unique<analyze::CsvListing>();
+  if (format == "events") return std::make_unique<EventsListing>();
+  return std::make_unique<analyze::TextListing>();
+}
+
+// Event numbers and device names are known only to who has seen the trace from its start. Where
+// neither is wanted, the reader may start at the right block.
+trace::ReadOptions shortcut(const DumpOptions& options, const analyze::EventFilter& filter) {
+  trace::ReadOptions read;
+  if (options.format != "events" || filter.device || filter.events) return read;
+  if (filter.from && filter.from->relative) return read;
+  if (filter.to && filter.to->relative) return read;
+  if (filter.from) read.from = filter.from->ns;
+  if (filter.to) read.to = filter.to->ns;
+  return read;
+}
+
+class Dump {
+ public:
+  Dump(const DumpOptions& options, analyze::EventFilter filter, const trace::TraceInfo& info)
+      : matcher_(std::move(filter)),
+        labels_(info),
+        needs_labels_(options.format != "events" || options.device.has_value()),
+        listing_(make_listing(options.format)),
+        left_(options.limit.value_or(~std::uint64_t{0})) {}
+
+  // Prints the trace; false once enough is printed or nobody reads it any more.
+  Result<bool> print(const trace::Context& context, std::span<const trace::Event> events);
+  Status begin(const trace::Context& context) {
+    listing_->begin(context, out_.text());
+    return out_.flush_if_full();
+  }
+  Status end() { return out_.flush(); }
+
+ private:
+  analyze::EventMatcher matcher_;
+  analyze::EventLabels labels_;
+  bool needs_labels_;
+  std::unique_ptr<analyze::EventListing> listing_;
+  std::uint64_t left_;
+  std::uint64_t number_ = 0;
+  Stdout out_;
+};
+
+Result<bool> Dump::print(const trace::Context& context, std::span<const trace::Event> events) {
+  for (const trace::Event& event : events) {
+    if (left_ == 0) return false;
+    analyze::EventLabel label = needs_labels_ ? labels_.see(event) : analyze::EventLabel();
+    if (matcher_.matches(context, number_, event, label.device, label.index)) {
+      listing_->append({context, number_, event, label}, out_.text());
+      --left_;
+      if (auto written = out_.flush_if_full(); !written) return std::move(written).error();
+      if (out_.closed()) return false;
+    }
+    ++number_;
+  }
+  // A live pipe's events are not kept back.
+  if (auto written = out_.flush(); !written) return std::move(written).error();
+  return !out_.closed();
+}
+
+// What was wrong with the trace, once its readable part is printed.
+Status tell_damage(const trace::TraceReader& reader, const std::string& path) {
+  if (reader.ended_early()) {
+    std::string note =
+        format("iovm dump: {}: was cut short; these are its whole blocks\n", escape_terminal(path));
+    std::fwrite(note.data(), 1, note.size(), stderr);
+  }
+  if (reader.damage().empty()) return {};
+  const trace::Damage& first = reader.damage().front();
+  return input_error(format(
+      "{}: damaged in {} places, the first at byte {} ({} bytes skipped: {}); the rest is printed",
+      escape_terminal(path), reader.damage().size(), first.offset, first.bytes, first.why));
+}
+
 Result<ExitStatus> run_dump(CommandLine& line) {
+  DumpOptions options;
+  declare(line, options);
   if (auto end = line.parse()) return *end;
-  return Error(Fault::bug, "not written yet");
+  auto filter = filter_of(options);
+  if (!filter) return std::move(filter).error();
+  auto reader = trace::TraceReader::open(options.path, shortcut(options, *filter));
+  if (!reader) return std::move(reader).error();
+  trace::TraceReader& trace = **reader;
+
+  Dump dump(options, *std::move(filter), trace.context().info);
+  if (auto begun = dump.begin(trace.context()); !begun) return std::move(begun).error();
+  for (;;) {
+    auto batch = trace.next();
+    if (!batch) {
+      if (auto ended = dump.end(); !ended) return std::move(ended).error();
+      return std::move(batch).error();
+    }
+    if (batch->empty()) break;
+    auto more = dump.print(trace.context(), *batch);
+    if (!more) return std::move(more).error();
+    if (!*more) break;
+  }
+  if (auto ended = dump.end(); !ended) return std::move(ended).error();
+  if (auto whole = tell_damage(trace, options.path); !whole) return std::move(whole).error();
+  return ExitStatus::done;
 }
 
 }  // namespace
