@@ -47,10 +47,20 @@ struct CaptureStats {
   std::uint64_t late = 0;     // events that came out of a CPU later than the order could wait for;
                               // their time was raised to that of their place
   std::uint64_t foreign = 0;  // records of other VMs that were looked at and left
+  std::uint64_t fired = 0;    // at the end: tracepoint hits by the kernel's own count
 };
 
 class LiveSource : public trace::EventSource {
  public:
+  struct Batch {
+    std::span<const trace::Event> events;  // valid until the next call
+    bool ended = false;                    // and nothing will come any more
+  };
+  // The next events, or none if there are none within `patience`: for callers that have something
+  // to do in between (a progress line, a half-full block, a time-out).
+  virtual Result<Batch> next_within(std::chrono::nanoseconds patience) = 0;
+  Result<std::span<const trace::Event>> next() final;
+
   virtual Engine engine() const = 0;
   virtual const CaptureStats& stats() const = 0;
   // VMs of this recording that run / have ended by now.
@@ -67,6 +77,9 @@ struct LiveRequest {
   std::chrono::nanoseconds flush_every = std::chrono::milliseconds(200);
   ProcRoot proc;
 };
+
+// What a live recording says of itself: a fresh id, this tool, this host and kernel, the clock.
+trace::TraceInfo live_trace_info(Engine engine);
 
 // Errors: no such VM (and --wait not asked for), a right, tracepoint or engine that is missing.
 // `stop` must outlive the source.

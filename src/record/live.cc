@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "record/live.h"
+
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/format.h"
+#include "base/version.h"
+#include "record/perf_source.h"
+
+namespace iovm::record {
+
+Result<StopFlag> StopFlag::create() {
+  UniqueFd fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!fd) return errno_error("making an eventfd");
+  return StopFlag(std::move(fd));
+}
+
+void StopFlag::stop() const {
+  std::uint64_t one = 1;
+  static_cast<void>(!::write(fd_.get(), &one, sizeof one));
+}
+
+bool StopFlag::stopped() const {
+  pollfd one = {fd_.get(), POLLIN, 0};
+  return ::poll(&one, 1, 0) == 1;
+}
+
+std::string_view name_of(Engine engine) {
+  switch (engine) {
+    case Engine::perf:
+      return "perf";
+    case Engine::bpf:
+      return "bpf";
+    case Engine::kmod:
+      break;
+  }
+  return "kmod";
+}
+
+Result<std::span<const trace::Event>> LiveSource::next() {
+  for (;;) {
+    auto batch = next_within(std::chrono::hours(1));
+    if (!batch) return std::move(batch).error();
+    if (batch->ended || !batch->events.empty()) return batch->events;
+  }
+}
+
+trace::TraceInfo live_trace_info(Engine engine) {
+  trace::TraceInfo info;
+  info.id = trace::random_id();
+  info.source = name_of(engine);
+  info.tool = format("iovm {}", kVersion);
+  utsname name = {};
+  if (::uname(&name) == 0) {
+    info.host = name.nodename;
+    info.kernel = name.release;
+  }
+  info.utc_offset_ns = utc_offset_ns();
+  return info;
+}
+
+Result<std::unique_ptr<LiveSource>> open_live(const LiveRequest& request, const StopFlag& stop) {
+  Engine engine = request.engine.value_or(Engine::perf);
+  if (engine != Engine::perf) {
+    return host_error(
+        format("the source \"{}\" is not part of this build of iovm (use --source perf or auto)",
+               name_of(engine)));
+  }
+  auto tracefs = Tracefs::find();
+  if (!tracefs) return std::move(tracefs).error();
+  auto source = PerfSource::open(request, *tracefs, stop);
+  if (!source) return std::move(source).error();
+  return std::unique_ptr<LiveSource>(std::move(*source));
+}
+
+}  // namespace iovm::record

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "record/record_session.h"
+
+#include <algorithm>
+
+#include "base/clock.h"
+
+namespace iovm::record {
+namespace {
+
+using trace::Event;
+using trace::EventKind;
+
+constexpr std::uint64_t kNever = ~std::uint64_t{0};
+constexpr std::uint64_t kTick = 250'000'000;  // ns
+
+}  // namespace
+
+std::string_view describe(EndReason reason) {
+  switch (reason) {
+    case EndReason::stopped:
+      return "stopped";
+    case EndReason::duration:
+      return "the time is up";
+    case EndReason::max_events:
+      return "the number of events is reached";
+    case EndReason::vms_gone:
+      break;
+  }
+  return "every VM of it has ended";
+}
+
+// The events up to the last that is asked for.
+std::span<const Event> RecordSession::up_to_limit(std::span<const Event> events) {
+  for (std::size_t i = 0; i < events.size(); ++i) {
+    if (events[i].kind == EventKind::loss) continue;
+    if (condition_.max_events && taken_ == *condition_.max_events) return events.first(i);
+    ++taken_;
+  }
+  return events;
+}
+
+// Whether it goes on.
+Result<bool> RecordSession::step(std::uint64_t deadline) {
+  std::uint64_t now = monotonic_ns();
+  if (now >= deadline && !reason_) {
+    reason_ = EndReason::duration;
+    stop_->stop();
+  }
+  std::uint64_t patience = reason_ ? kTick : std::min(kTick, deadline - now);
+  auto batch = source_->next_within(std::chrono::nanoseconds(patience));
+  if (!batch) return std::move(batch).error();
+  std::span<const Event> events = up_to_limit(batch->events);
+  if (!events.empty()) {
+    auto written = writer_->write(source_->context(), events);
+    if (!written) return std::move(written).error();
+  }
+  if (auto ticked = writer_->tick(); !ticked) return std::move(ticked).error();
+  if (condition_.max_events && taken_ == *condition_.max_events) {
+    reason_ = EndReason::max_events;
+    return false;
+  }
+  return !batch->ended;
+}
+
+Progress RecordSession::progress() const {
+  const trace::WriterStats& stats = writer_->stats();
+  return {std::chrono::nanoseconds(monotonic_ns() - began_), stats.events, stats.lost, stats.bytes,
+          source_->running()};
+}
+
+Result<EndReason> RecordSession::run(const Watcher& watcher) {
+  began_ = monotonic_ns();
+  std::uint64_t deadline = kNever;
+  if (condition_.duration)
+    deadline = began_ + static_cast<std::uint64_t>(condition_.duration->count());
+  for (std::uint64_t told = 0;;) {
+    auto more = step(deadline);
+    if (!more) return std::move(more).error();
+    if (!*more) break;
+    std::uint64_t now = monotonic_ns();
+    if (now - told < kTick) continue;
+    told = now;
+    watcher(progress());
+  }
+  if (auto finished = writer_->finish(); !finished) return std::move(finished).error();
+  if (reason_) return *reason_;
+  return stop_->stopped() ? EndReason::stopped : EndReason::vms_gone;
+}
+
+}  // namespace iovm::record
