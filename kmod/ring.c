@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * One CPU's ring. Its only writer is the probe on that CPU with preemption off, so that a record is
+ * a plain copy and two ordered stores. The reader can write all over the mapping and hurts only
+ * itself: head, the position and the size are kept here, and a tail that lies is a full ring.
+ */
+#include <linux/mm.h>
+#include <linux/slab.h>
+#include <linux/timekeeping.h>
+#include <linux/vmalloc.h>
+
+#include "iovm.h"
+
+u32 iovm_buffer_bytes(u32 slots)
+{
+	return PAGE_SIZE + PAGE_ALIGN((unsigned long)slots * sizeof(struct iovm_record));
+}
+
+struct iovm_buffer *iovm_buffer_create(u32 cpu, u32 slots)
+{
+	struct iovm_buffer *buffer;
+
+	buffer = kzalloc_node(sizeof(*buffer), GFP_KERNEL_ACCOUNT, cpu_to_node(cpu));
+	if (!buffer)
+		return NULL;
+	buffer->page = vmalloc_user(iovm_buffer_bytes(slots));
+	if (!buffer->page) {
+		kfree(buffer);
+		return NULL;
+	}
+	buffer->records = (void *)buffer->page + PAGE_SIZE;
+	buffer->slots = slots;
+	buffer->page->abi = IOVM_ABI_VERSION;
+	buffer->page->record_size = sizeof(struct iovm_record);
+	buffer->page->slots = slots;
+	buffer->page->cpu = cpu;
+	buffer->page->data = PAGE_SIZE;
+	return buffer;
+}
+
+void iovm_buffer_destroy(struct iovm_buffer *buffer)
+{
+	if (!buffer)
+		return;
+	vfree(buffer->page);
+	kfree(buffer);
+}
+
+static u32 free_slots(const struct iovm_buffer *buffer)
+{
+	u64 used = buffer->head - smp_load_acquire(&buffer->page->tail);
+
+	return used <= buffer->slots ? buffer->slots - (u32)used : 0;
+}
+
+static void put(struct iovm_buffer *buffer, const struct iovm_record *record)
+{
+	buffer->records[buffer->next] = *record;
+	if (++buffer->next == buffer->slots)
+		buffer->next = 0;
+	buffer->head++;
+}
+
+static void put_gap(struct iovm_buffer *buffer, const struct iovm_record *after,
+		    struct iovm_gap *gap)
+{
+	struct iovm_record loss = {
+		.time = after->time,
+		.address = gap->first,
+		.value = gap->count,
+		.tgid = after->tgid,
+		.tid = after->tid,
+		.count = gap->cause,
+		.sequence = after->sequence,
+		.vcpu = after->vcpu,
+		.present = IOVM_HAS_VALUE | (after->present & IOVM_HAS_VCPU),
+		.kind = IOVM_LOSS,
+	};
+
+	put(buffer, &loss);
+	gap->count = 0;
+}
+
+void iovm_buffer_begin(struct iovm_buffer *buffer, struct iovm_record *record)
+{
+	WRITE_ONCE(buffer->page->busy, 1);
+	barrier();
+	record->time = ktime_get_mono_fast_ns();
+	record->sequence = buffer->sequence++;
+}
+
+bool iovm_buffer_end(struct iovm_buffer *buffer, const struct iovm_record *record,
+		     struct iovm_gap *gap)
+{
+	bool fits = free_slots(buffer) > (gap->count ? 1 : 0);
+
+	if (fits) {
+		if (gap->count)
+			put_gap(buffer, record, gap);
+		put(buffer, record);
+		buffer->taken++;
+		smp_store_release(&buffer->page->head, buffer->head);
+	} else {
+		if (!gap->count)
+			gap->first = record->time;
+		gap->count++;
+		gap->cause = IOVM_DROP_FULL;
+		WRITE_ONCE(buffer->dropped[IOVM_DROP_FULL], buffer->dropped[IOVM_DROP_FULL] + 1);
+		WRITE_ONCE(buffer->page->dropped, buffer->dropped[IOVM_DROP_FULL]);
+	}
+	smp_store_release(&buffer->page->busy, 0);
+	return fits;
+}
+
+bool iovm_buffer_flush(struct iovm_buffer *buffer, struct iovm_record *record, struct iovm_gap *gap)
+{
+	if (!free_slots(buffer))
+		return false;
+	record->time = ktime_get_mono_fast_ns();
+	record->sequence = buffer->sequence;
+	put_gap(buffer, record, gap);
+	smp_store_release(&buffer->page->head, buffer->head);
+	return true;
+}
