@@ -7,6 +7,7 @@ find_package(Boost REQUIRED COMPONENTS serialization)
 pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
 pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET libxxhash)
 pkg_check_modules(TRACEEVENT REQUIRED IMPORTED_TARGET libtraceevent)
+pkg_check_modules(TRACECMD REQUIRED IMPORTED_TARGET libtracecmd)
 find_path(RAPIDJSON_INCLUDE rapidjson/writer.h REQUIRED)
 
 # iovm_folder(NAME DEPENDS...): src/NAME becomes the static library iovm_NAME, linked against the
