@@ -159,7 +159,8 @@ Status TraceWriter::Impl::flush() {
   if (auto done = put_context(); !done) return done;
   if (encoder_.entries() == 0) return {};
   BlockHead written = block_;
-  if (auto done = put_block(BlockKind::events, encoder_.finish()); !done) return done;
+  std::span<const std::byte> payload = encoder_.finish();
+  if (auto done = put_block(BlockKind::events, payload); !done) return done;
   bool first = written.first_entry == 0;
   stats_.first_time = first ? written.earliest : std::min(stats_.first_time, written.earliest);
   stats_.last_time = first ? written.latest : std::max(stats_.last_time, written.latest);
