@@ -13,8 +13,8 @@
 #include <string>
 #include <vector>
 
-#include "model/symbol.h"
 #include "model/streams.h"
+#include "model/symbol.h"
 #include "trace/context.h"
 #include "trace/event.h"
 

@@ -92,6 +92,8 @@ class Model {
   const Options& options() const { return options_; }
   std::size_t nodes() const { return nodes_.size(); }
   std::size_t edges() const { return symbols_.size(); }
+  // The price of a symbol that training never saw, after any context it knows nothing of.
+  Bits unknown() const { return unknown_; }
   // The most that one symbol can score.
   Bits worst() const { return worst_; }
 

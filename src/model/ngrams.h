@@ -19,7 +19,7 @@ namespace iovm::model {
 
 inline constexpr Symbol kNoSymbol = 0xffffffff;
 inline constexpr std::size_t kMaxContext = 15;
-inline constexpr std::size_t kMaxNgrams = std::size_t{1} << 26;
+inline constexpr std::size_t kMaxNgrams = std::size_t{1} << 22;
 
 struct Ngrams {
   std::uint32_t length = 0;           // context and the symbol after it: 1 ... kMaxContext + 1

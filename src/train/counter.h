@@ -20,7 +20,7 @@ class Counter {
   using Context = std::uint32_t;
   static constexpr Context kStart = 0;  // of a stream, and after a loss
 
-  explicit Counter(std::uint32_t context_length, std::size_t most = model::kMaxNgrams / 4);
+  explicit Counter(std::uint32_t context_length, std::size_t most = model::kMaxNgrams);
 
   // The symbol after the context; gives the context after the symbol.
   Context add(Context context, model::Symbol symbol) {

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Events in, alerts out, the same way live and from a file. Each stream has one State of the shared
+// model, one window and the last steps; when the window's score passes the threshold the Detector
+// writes down why, at once, from what it has in hand (detect/alert.h). Alarms of a stream that are
+// less than kBlockEvents of its events apart are one episode, and one alert.
+//
+// What is decided depends on the events alone, never on batches or wall-clock time: a recording
+// gives the same alerts from a file as live. In the steady state an event allocates nothing.
+//
+// One Detector serves one recording; it is not thread-safe. Model and data must outlive it.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "detect/alert.h"
+#include "detect/vocabulary.h"
+#include "model/model_data.h"
+#include "model/window.h"
+#include "trace/source.h"
+
+namespace iovm::detect {
+
+// Who is told.
+class AlertSink {
+ public:
+  virtual ~AlertSink() = default;
+  // The threshold was passed just now; the episode goes on. For live use.
+  virtual Status opened(const Alert&) { return {}; }
+  // The episode is over: the alert as it stays.
+  virtual Status closed(const Alert& alert) = 0;
+};
+
+// What became of one stream.
+struct StreamScore {
+  StreamName name;
+  std::uint64_t events = 0;
+  double score = 0;       // mean over the whole stream, bits per event
+  double max_window = 0;  // the largest windowed score
+  std::uint64_t alerts = 0;
+};
+
+struct DetectorStats {
+  std::uint64_t events = 0;  // without losses
+  trace::LossTotals lost;
+  std::uint64_t alerts = 0;
+};
+
+class Detector {
+ public:
+  // `trace` names the recording in alerts.
+  Detector(const model::ModelData& data, const model::Model& model, std::string trace,
+           AlertSink& sink);
+  ~Detector();
+
+  Status feed(const trace::Context& context, std::span<const trace::Event> events);
+  // The end of the recording: open episodes are closed.
+  Status finish(const trace::Context& context);
+
+  const DetectorStats& stats() const { return stats_; }
+  // Of all streams, in the order of sight.
+  std::vector<StreamScore> scores(const trace::Context& context) const;
+
+ private:
+  struct Record;
+  struct Episode;
+  struct Stream;
+
+  Status step(const trace::Context& context, const trace::Event& event);
+  void loss(const trace::Event& event);
+  Status follow(const trace::Context& context, Stream& stream, const Record& record);
+  Status open(const trace::Context& context, model::StreamIndex index);
+  Status close(const trace::Context& context, Stream& stream);
+  StreamName name(const trace::Context& context, model::StreamIndex index) const;
+  Step explain(const Stream& stream, const Record& record) const;
+
+  const model::ModelData& data_;
+  const model::Model& model_;
+  std::string trace_;
+  AlertSink& sink_;
+  model::Tokenizer tokenizer_;
+  model::StreamMap map_;
+  Vocabulary vocabulary_;
+  std::vector<Stream> streams_;
+  std::uint64_t number_ = 0;  // of the next event
+  DetectorStats stats_;
+};
+
+// Runs a source to its end through the detector.
+Status run(trace::EventSource& source, Detector& detector);
+
+}  // namespace iovm::detect

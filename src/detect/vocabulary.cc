@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "detect/vocabulary.h"
+
+#include <algorithm>
+
+namespace iovm::detect {
+namespace {
+
+model::Operation without_value(model::Operation o) {
+  constexpr auto kDetails =
+      static_cast<unsigned>(model::Mark::value) | static_cast<unsigned>(model::Mark::index);
+  o.marks = static_cast<std::uint8_t>(o.marks & ~kDetails);
+  o.value = 0;
+  o.index = 0;
+  return o;
+}
+
+template <typename T>
+void sort_unique(std::vector<T>& items) {
+  std::ranges::sort(items);
+  auto rest = std::ranges::unique(items);
+  items.erase(rest.begin(), rest.end());
+}
+
+}  // namespace
+
+Vocabulary::Vocabulary(const std::vector<model::Operation>& alphabet) : alphabet_(alphabet) {
+  for (const model::Operation& o : alphabet) {
+    accesses_.push_back(without_value(o));
+    devices_.push_back(o.device);
+  }
+  sort_unique(accesses_);
+  sort_unique(devices_);
+}
+
+void Vocabulary::extend(const model::Alphabet& seen) {
+  for (auto s = static_cast<model::Symbol>(map_.size()); s < seen.size(); ++s) {
+    map_.push_back(model::is_unknown(s) ? s : look_up(seen.operation(s)));
+  }
+}
+
+model::Symbol Vocabulary::look_up(const model::Operation& operation) const {
+  auto it = std::ranges::lower_bound(alphabet_, operation);
+  if (it != alphabet_.end() && *it == operation) {
+    return static_cast<model::Symbol>(it - alphabet_.begin()) + model::kFirstSymbol;
+  }
+  if (std::ranges::binary_search(accesses_, without_value(operation))) return model::kUnknownValue;
+  return std::ranges::binary_search(devices_, operation.device) ? model::kUnknownRegister
+                                                                : model::kUnknownDevice;
+}
+
+}  // namespace iovm::detect

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// ModelData: a model as it is kept and merged - what was counted, over which alphabet, from which
+// recordings, and what the calibration found. Model (model/model.h) is made from it for scoring.
+// Canonical: the alphabet is sorted, the n-grams are sorted, so that the same training gives the
+// same bytes, and merging two trainings gives the counts of one training on everything, bit for
+// bit.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "model/model.h"
+
+namespace iovm::model {
+
+// A recording that the model was trained on.
+struct Origin {
+  std::array<std::uint8_t, 16> id = {};
+  std::string source;
+  std::uint64_t events = 0;
+  std::uint64_t lost = 0;
+  std::uint64_t first_time = 0;
+  std::uint64_t last_time = 0;
+
+  friend auto operator<=>(const Origin&, const Origin&) = default;
+};
+
+// How many false alarms the user accepts: `alarms` in each `per` (ns, or events).
+struct Promise {
+  enum class Unit : std::uint8_t { nanoseconds = 0, events = 1 };
+  double alarms = 1;
+  std::uint64_t per = 86400ULL * 1000000000;
+  Unit unit = Unit::nanoseconds;
+
+  friend bool operator==(const Promise&, const Promise&) = default;
+};
+// "1/day", "3/hour", "1/week", "0.5/12h", "5/1M" (events).
+Result<Promise> parse_promise(std::string_view text);
+std::string describe(const Promise& promise);  // "1/day", "5/1000000 events"
+
+// Held-out normal data, scored by a model that had not seen it. The sample is of blocks: the
+// largest windowed score in each run of kBlockEvents events of a stream, which is how far alarms of
+// one incident are apart, so that blocks above a threshold count as alarms do.
+inline constexpr std::uint32_t kWindowEvents = 32;
+inline constexpr std::uint32_t kBlockEvents = 200;
+inline constexpr std::size_t kMaxSample = 10000;
+
+struct Calibration {
+  std::uint64_t events = 0;
+  std::uint64_t duration_ns = 0;
+  std::uint64_t sessions = 0;  // held-out recordings (or parts of one)
+  std::uint64_t blocks = 0;    // in all
+  std::vector<Bits> largest;   // of the blocks' scores, largest first; at most kMaxSample
+
+  friend bool operator==(const Calibration&, const Calibration&) = default;
+};
+// The share of normal blocks that score at least `score`, the new one counted among them: never 0.
+double p_value(const Calibration& calibration, Bits score);
+
+struct Threshold {
+  Bits value = 0;          // a windowed score above it is an alarm
+  bool supported = false;  // the calibration data are enough for the promise
+  Promise promise;         // what was asked for
+  double expected = 0;  // what the data do support: at most so many alarms per promise.per (95 %)
+
+  friend bool operator==(const Threshold&, const Threshold&) = default;
+};
+
+struct ModelData {
+  Options options;
+  std::vector<Operation> alphabet;  // sorted; operation i has the symbol kFirstSymbol + i
+  Ngrams ngrams;
+  std::vector<Origin> origins;  // sorted
+  Calibration calibration;
+  Threshold threshold;
+
+  std::size_t symbols() const { return alphabet.size() + kFirstSymbol; }
+  Model model() const { return Model(options, ngrams, symbols()); }
+
+  friend bool operator==(const ModelData&, const ModelData&) = default;
+};
+
+// Both counts in one model. The options must be the same. Calibration and threshold are those of
+// the input that was calibrated on more data: nobody can calibrate anew without the recordings.
+Result<ModelData> merge(const ModelData& a, const ModelData& b);
+
+}  // namespace iovm::model

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "train/calibration.h"
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+
+namespace iovm::train {
+namespace {
+
+using model::Bits;
+using model::Calibration;
+using model::kBlockEvents;
+using model::Promise;
+
+// A window must stay an alarm if this share of it is operations that training never saw.
+constexpr double kHighestShare = 0.4;
+// And none if it scores less than this share of such an operation in the mean.
+constexpr double kLowestShare = 0.05;
+
+struct StreamBlock {
+  model::State state;
+  model::Window window;
+  std::uint32_t events = 0;
+  Bits largest = 0;
+};
+
+// The mean by which the largest tenth of the sample exceeds its smallest: the slope of the tail.
+double tail_slope(const Calibration& calibration) {
+  std::size_t tail = std::clamp<std::size_t>(static_cast<std::size_t>(calibration.blocks / 10), 5,
+                                             std::max<std::size_t>(calibration.largest.size(), 5));
+  tail = std::min(tail, calibration.largest.size());
+  if (tail < 2) return 0;
+  double base = calibration.largest[tail - 1];
+  double sum = 0;
+  for (std::size_t i = 0; i + 1 < tail; ++i) sum += calibration.largest[i] - base;
+  return sum / static_cast<double>(tail - 1);
+}
+
+// The lowest threshold at which the data support the promise; their number is enough for one.
+Bits supported_threshold(const Calibration& c, const Promise& promise, double have) {
+  std::uint64_t allowed = 0;
+  double units = have / static_cast<double>(promise.per);
+  while (allowed + 1 < c.largest.size() && poisson_bound(allowed + 1) <= promise.alarms * units) {
+    ++allowed;
+  }
+  return allowed < c.largest.size() ? c.largest[allowed] : 0;
+}
+
+}  // namespace
+
+void Calibrator::session(std::span<const Token> tokens, std::uint64_t duration_ns) {
+  std::vector<StreamBlock> streams;
+  for (const Token& token : tokens) {
+    if (token.stream >= streams.size()) streams.resize(token.stream + 1);
+    StreamBlock& s = streams[token.stream];
+    if (token.symbol == model::kNoSymbol) {
+      s.state = {};
+      s.window.clear();
+      continue;
+    }
+    s.window.add(model_.score(s.state, token.symbol, s.state).bits);
+    s.largest = std::max(s.largest, s.window.mean());
+    ++calibration_.events;
+    if (++s.events == kBlockEvents) {
+      blocks_.push_back(s.largest);
+      s.events = 0;
+      s.largest = 0;
+    }
+  }
+  for (const StreamBlock& s : streams) {
+    if (s.events != 0) blocks_.push_back(s.largest);
+  }
+  ++calibration_.sessions;
+  calibration_.duration_ns += duration_ns;
+}
+
+Calibration Calibrator::take() {
+  std::sort(blocks_.begin(), blocks_.end(), std::greater<>());
+  calibration_.blocks = blocks_.size();
+  if (blocks_.size() > model::kMaxSample) blocks_.resize(model::kMaxSample);
+  calibration_.largest = std::move(blocks_);
+  return std::move(calibration_);
+}
+
+// Wilson and Hilferty's approximation of half the 95 % quantile of chi squared with 2n + 2 degrees
+// of freedom; 3.0 for none.
+double poisson_bound(std::uint64_t n) {
+  double k = static_cast<double>(n) + 1;
+  double root = 1 - 1 / (9 * k) + 1.6448536 / (3 * std::sqrt(k));
+  return k * root * root * root;
+}
+
+double needed(const Promise& promise) {
+  return poisson_bound(0) * static_cast<double>(promise.per) / promise.alarms;
+}
+
+double available(const Calibration& calibration, const Promise& promise) {
+  return static_cast<double>(promise.unit == Promise::Unit::events ? calibration.events
+                                                                   : calibration.duration_ns);
+}
+
+std::uint64_t alarms_at(const Calibration& calibration, Bits threshold) {
+  auto end = std::lower_bound(calibration.largest.begin(), calibration.largest.end(), threshold,
+                              std::greater<>());
+  return static_cast<std::uint64_t>(end - calibration.largest.begin());
+}
+
+model::Threshold choose_threshold(const Calibration& calibration, const Promise& promise,
+                                  Bits unknown) {
+  model::Threshold out;
+  out.promise = promise;
+  double have = available(calibration, promise);
+  auto highest = static_cast<Bits>(kHighestShare * unknown);
+  auto lowest = static_cast<Bits>(kLowestShare * unknown);
+  out.supported = have >= needed(promise) && !calibration.largest.empty();
+  if (out.supported) {
+    out.value = std::max(lowest, supported_threshold(calibration, promise, have));
+  } else if (calibration.largest.empty() || have <= 0) {
+    out.value = highest;
+  } else {
+    double missing = needed(promise) / have;
+    double value = calibration.largest.front() + tail_slope(calibration) * std::log(missing);
+    out.value = static_cast<Bits>(
+        std::clamp(value, static_cast<double>(lowest), static_cast<double>(highest)));
+  }
+  if (have > 0) {
+    out.expected =
+        poisson_bound(alarms_at(calibration, out.value)) * static_cast<double>(promise.per) / have;
+  }
+  return out;
+}
+
+}  // namespace iovm::train

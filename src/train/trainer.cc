@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "train/trainer.h"
+
+#include <algorithm>
+
+namespace iovm::train {
+namespace {
+
+using model::kFirstSymbol;
+using model::kNoSymbol;
+using model::Ngrams;
+using model::Symbol;
+
+constexpr std::size_t kMaxSessions = 64;
+
+std::uint64_t duration(const model::Origin& origin) {
+  return origin.last_time - origin.first_time;
+}
+
+}  // namespace
+
+// One recording on its way through: its own tokenizer and streams, symbols of the trainer's
+// alphabet.
+class Trainer::Pass {
+ public:
+  Pass(Trainer& trainer)
+      : trainer_(trainer),
+        tokenizer_(trainer.options_.scheme),
+        streams_(trainer.options_.stream),
+        counter_(trainer.options_.context()) {}
+
+  void event(const trace::Event& event) {
+    if (session_.origin.events == 0) session_.origin.first_time = event.time;
+    session_.origin.last_time = std::max(session_.origin.last_time, event.time);
+    ++session_.origin.events;
+    model::Token token = tokenizer_(event);
+    if (token.symbol >= symbols_.size()) learn_symbols();
+    Symbol symbol = symbols_[token.symbol];
+    model::StreamIndex stream = streams_(event, token.device);
+    if (stream >= contexts_.size()) contexts_.resize(stream + 1, Counter::kStart);
+    contexts_[stream] = counter_.add(contexts_[stream], symbol);
+    session_.tokens.push_back({stream, symbol});
+  }
+
+  void loss(const trace::Event& event) {
+    trainer_.training_.lost.add(trace::loss_of(event));
+    session_.origin.lost += std::max<std::uint64_t>(trace::loss_of(event).count, 1);
+    tokenizer_.lost(event);
+    for (model::StreamIndex s = 0; s < contexts_.size(); ++s) {
+      if (!streams_.touches(event, s) || contexts_[s] == Counter::kStart) continue;
+      contexts_[s] = Counter::kStart;
+      session_.tokens.push_back({s, kNoSymbol});
+    }
+  }
+
+  Session finish(const trace::Context& context) {
+    session_.origin.id = context.info.id;
+    session_.origin.source = context.info.source;
+    session_.starts =
+        static_cast<std::int64_t>(session_.origin.first_time) + context.info.utc_offset_ns;
+    session_.ngrams = counter_.ngrams();
+    trainer_.training_.events += session_.origin.events;
+    trainer_.training_.left_out += counter_.left_out();
+    return std::move(session_);
+  }
+
+ private:
+  void learn_symbols() {
+    const model::Alphabet& seen = tokenizer_.alphabet();
+    for (auto s = static_cast<Symbol>(symbols_.size()); s < seen.size(); ++s) {
+      symbols_.push_back(s < kFirstSymbol ? s : trainer_.alphabet_.intern(seen.operation(s)));
+    }
+  }
+
+  Trainer& trainer_;
+  model::Tokenizer tokenizer_;
+  model::StreamMap streams_;
+  Counter counter_;
+  std::vector<Symbol> symbols_;  // by the tokenizer's
+  std::vector<Counter::Context> contexts_;
+  Session session_;
+};
+
+Status Trainer::add(trace::EventSource& source) {
+  Pass pass(*this);
+  for (;;) {
+    auto batch = source.next();
+    if (!batch) return std::move(batch).error();
+    if (batch->empty()) break;
+    for (const trace::Event& event : *batch) {
+      if (event.kind == trace::EventKind::loss) {
+        pass.loss(event);
+      } else {
+        pass.event(event);
+      }
+    }
+  }
+  sessions_.push_back(pass.finish(source.context()));
+  std::stable_sort(sessions_.begin(), sessions_.end(),
+                   [](const Session& a, const Session& b) { return a.starts < b.starts; });
+  compact();
+  return {};
+}
+
+// Keeps the number of sessions and of tokens within bounds; the earliest give way.
+void Trainer::compact() {
+  std::size_t tokens = 0;
+  for (auto it = sessions_.rbegin(); it != sessions_.rend(); ++it) {
+    tokens += it->tokens.size();
+    // A single recording that is larger than the budget keeps its latest part.
+    if (tokens > kTokenBudget && it == sessions_.rbegin()) {
+      it->tokens.erase(it->tokens.begin(),
+                       it->tokens.end() - static_cast<std::ptrdiff_t>(kTokenBudget));
+      tokens = kTokenBudget;
+    } else if (tokens > kTokenBudget) {
+      it->tokens = {};
+    }
+  }
+  if (sessions_.size() <= kMaxSessions) return;
+  Session& first = sessions_.front();
+  old_ = old_.length == 0 ? std::move(first.ngrams) : merged(old_, first.ngrams);
+  old_origins_.push_back(first.origin);
+  sessions_.erase(sessions_.begin());
+}
+
+std::size_t Trainer::held_out() const {
+  std::size_t all = sessions_.size() + old_origins_.size();
+  return std::min(sessions_.size(), all / 3 + (all % 3 != 0 ? 1 : 0));
+}
+
+// Counts the earlier work alone, and scores the later with it.
+model::Calibration Trainer::calibrate() {
+  Ngrams earlier = old_;
+  earlier.length = options_.context() + 1;
+  std::span<const Session> held;
+  std::span<const Token> part;
+  if (sessions_.size() + old_origins_.size() > 1) {
+    std::size_t out = held_out();
+    for (std::size_t i = 0; i + out < sessions_.size(); ++i) {
+      earlier = merged(earlier, sessions_[i].ngrams);
+    }
+    held = std::span<const Session>(sessions_).last(out);
+  } else {
+    Counter counter(options_.context());
+    std::vector<Counter::Context> contexts;
+    std::span<const Token> all = sessions_.front().tokens;
+    std::size_t cut = all.size() - all.size() / 3;
+    for (const Token& token : all.first(cut)) {
+      if (token.stream >= contexts.size()) contexts.resize(token.stream + 1, Counter::kStart);
+      Counter::Context& context = contexts[token.stream];
+      context = token.symbol == kNoSymbol ? Counter::kStart : counter.add(context, token.symbol);
+    }
+    earlier = counter.ngrams();
+    part = all.subspan(cut);
+  }
+  model::Model model(options_, earlier, alphabet_.size());
+  Calibrator calibrator(model);
+  for (const Session& s : held) calibrator.session(s.tokens, duration(s.origin));
+  if (!part.empty()) calibrator.session(part, duration(sessions_.front().origin) / 3);
+  return calibrator.take();
+}
+
+Result<Training> Trainer::finish() {
+  if (training_.events == 0) {
+    return input_error("there is no event to train on (iovm info tells what a recording holds)");
+  }
+  model::ModelData& data = training_.data;
+  data.options = options_;
+  data.calibration = calibrate();
+  std::vector<Symbol> order(alphabet_.size() - kFirstSymbol);
+  for (std::size_t i = 0; i < order.size(); ++i) order[i] = static_cast<Symbol>(i) + kFirstSymbol;
+  std::ranges::sort(order, {}, [&](Symbol s) { return alphabet_.operation(s); });
+  std::vector<Symbol> sorted(alphabet_.size(), model::kOverflow);
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    data.alphabet.push_back(alphabet_.operation(order[i]));
+    sorted[order[i]] = static_cast<Symbol>(i) + kFirstSymbol;
+  }
+  Ngrams all = old_;
+  all.length = options_.context() + 1;
+  for (const Session& session : sessions_) all = merged(all, session.ngrams);
+  data.ngrams = renamed(all, sorted);
+  if (data.ngrams.size() > model::kMaxNgrams) {
+    return input_error(
+        "there are more different sequences than a model holds (try a smaller --order)");
+  }
+  data.origins = old_origins_;
+  for (const Session& session : sessions_) data.origins.push_back(session.origin);
+  std::ranges::sort(data.origins);
+  data.threshold = choose_threshold(data.calibration, promise_, data.model().unknown());
+  return std::move(training_);
+}
+
+}  // namespace iovm::train
