@@ -82,11 +82,6 @@ bool EventMatcher::matches_place(const trace::Context& context, std::uint64_t nu
   return !filter_.vm || event.vm == trace::kAllVms || matches_vm(context, event.vm);
 }
 
-bool EventMatcher::is_over(std::uint64_t number, const Event& event) const {
-  if (filter_.events && number > filter_.events->last) return true;
-  return filter_.to && start_ && event.time >= filter_.to->at(*start_);
-}
-
 bool EventMatcher::matches_vm(const trace::Context& context, std::uint16_t vm) {
   return remembered(vms_, vm, [&] {
     if (vm < context.vms.size()) {

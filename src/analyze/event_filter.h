@@ -63,8 +63,11 @@ class EventMatcher {
   // `device`: of the event, if the caller knows it; needed when the filter names one.
   bool matches(const trace::Context& context, std::uint64_t number, const trace::Event& event,
                const model::Device* device, model::DeviceIndex index);
-  // Whether no later event can match, the stream being in order of time.
-  bool is_over(std::uint64_t number, const trace::Event& event) const;
+  // Whether neither this event nor any after it can match, going by its number. (Times are no sign:
+  // the vCPUs of one recording can be a little out of step.)
+  bool is_over(std::uint64_t number) const {
+    return filter_.events && number > filter_.events->last;
+  }
 
  private:
   bool matches_place(const trace::Context& context, std::uint64_t number,

@@ -15,13 +15,14 @@ using trace::Field;
 
 // Where the columns of the table end.
 constexpr std::size_t kNumberEnd = 8;
-constexpr std::size_t kTimeEnd = kNumberEnd + 15;
-constexpr std::size_t kCpuEnd = kTimeEnd + 4;
-constexpr std::size_t kProcessEnd = kCpuEnd + 15;
+constexpr std::size_t kTimeEnd = kNumberEnd + 13;
+constexpr std::size_t kCpuEnd = kTimeEnd + 3;
+constexpr std::size_t kProcessEnd = kCpuEnd + 12;
 constexpr std::size_t kKindEnd = kProcessEnd + 5;
 constexpr std::size_t kAccessEnd = kKindEnd + 3;
 constexpr std::size_t kAddressEnd = kAccessEnd + 11;
 constexpr std::size_t kValueEnd = kAddressEnd + 11;
+constexpr std::size_t kLineEnd = 100;
 
 bool writes(const Event& event) {
   return event.direction == trace::Direction::write;
@@ -53,6 +54,7 @@ void put_access(const ListedEvent& listed, std::size_t line, std::string& out) {
   out += writes(event) ? 'w' : 'r';
   if (event.has(Field::size)) put_decimal(event.size, out);
   pad(line, kAccessEnd, out);
+  out += ' ';
   put_hexadecimal(event.address, out);
   pad(line, kAddressEnd, out);
   out += ' ';
@@ -67,8 +69,16 @@ void put_access(const ListedEvent& listed, std::size_t line, std::string& out) {
   pad(line, kValueEnd, out);
   out += ' ';
   out += listed.label.key;
-  if (!listed.label.reg.empty()) out += ' ';
-  out += listed.label.reg;
+  // "command (0x1f7)": the place stands in the address column already.
+  std::string_view reg = listed.label.reg;
+  std::size_t open = reg.find(" (");
+  std::size_t close = open == std::string_view::npos ? open : reg.find(')', open);
+  if (!reg.empty()) out += ' ';
+  out += reg.substr(0, open);
+  if (close != std::string_view::npos) out += reg.substr(close + 1);
+  if (out.size() - line <= kLineEnd) return;
+  out.resize(line + kLineEnd - 1);
+  out += '~';
 }
 
 void put_loss(const Event& event, std::string& out) {
@@ -165,21 +175,31 @@ std::string process_text(const trace::GuestProcess& process) {
 }
 
 void TextListing::begin(const trace::Context& context, std::string& out) {
-  out += format("{:<{}} {:<{}}{:<{}}{:<{}}{:<{}}{:<{}}{:<{}} {:<{}}device register\n", "event",
-                kNumberEnd, "time s", kTimeEnd - kNumberEnd,
-                context.vms.size() > 1 ? "v:cpu" : "cpu", kCpuEnd - kTimeEnd, "process",
-                kProcessEnd - kCpuEnd, "kind", kKindEnd - kProcessEnd, "rw", kAccessEnd - kKindEnd,
-                "address", kAddressEnd - kAccessEnd, "value", kValueEnd - kAddressEnd);
+  std::size_t line = out.size();
+  auto title = [&](std::string_view text, std::size_t end) {
+    out += text;
+    pad(line, end, out);
+    out += ' ';
+  };
+  title("event", kNumberEnd);
+  title("time s", kTimeEnd);
+  title(context.vms.size() > 1 ? "v:cpu" : "cpu", kCpuEnd);
+  title("process", kProcessEnd);
+  title("kind", kKindEnd);
+  title("rw", kAccessEnd);
+  title("address", kAddressEnd);
+  title("value", kValueEnd);
+  out += "device register\n";
 }
 
 void TextListing::append(const ListedEvent& listed, std::string& out) {
   const Event& event = listed.event;
-  if (!start_) start_ = event.time;
   std::size_t line = out.size();
   put_decimal(listed.number, out);
   pad(line, kNumberEnd, out);
-  out += event.time < *start_ ? " -" : " +";
-  put_seconds(event.time < *start_ ? *start_ - event.time : event.time - *start_, out);
+  bool before = event.time < listed.start;
+  out += before ? " -" : " +";
+  put_seconds(before ? listed.start - event.time : event.time - listed.start, 6, out);
   pad(line, kTimeEnd, out);
   out += ' ';
   put_cpu(listed, out);

@@ -12,7 +12,6 @@
 
 #include <cstdint>
 #include <deque>
-#include <optional>
 #include <string>
 
 #include "analyze/event_labels.h"
@@ -27,6 +26,7 @@ struct ListedEvent {
   std::uint64_t number = 0;  // position in the recording, losses counted too
   const trace::Event& event;
   const EventLabel& label;
+  std::uint64_t start = 0;  // time of the recording's first event
 };
 
 class EventListing {
@@ -43,8 +43,7 @@ class TextListing : public EventListing {
   void append(const ListedEvent& listed, std::string& out) override;
 
  private:
-  std::optional<std::uint64_t> start_;  // times count from the first event
-  std::deque<std::string> processes_;   // "dd:153", by index
+  std::deque<std::string> processes_;  // "dd:153", by index
 };
 
 class JsonListing : public EventListing {

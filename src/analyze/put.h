@@ -26,14 +26,15 @@ inline void put_hexadecimal(std::uint64_t number, std::string& out) {
   out.append(digits, std::to_chars(digits + 2, digits + sizeof digits, number, 16).ptr);
 }
 
-// Nanoseconds as seconds: 12.000000001
-inline void put_seconds(std::uint64_t ns, std::string& out) {
+// Nanoseconds as seconds with `decimals` (at most 9): 12.000001
+inline void put_seconds(std::uint64_t ns, std::size_t decimals, std::string& out) {
   constexpr std::uint64_t kSecond = 1'000'000'000;
   put_decimal(ns / kSecond, out);
+  // One second more, so that the zeros in front are written.
   char digits[24];
-  char* end = std::to_chars(digits, digits + sizeof digits, kSecond + ns % kSecond).ptr;
+  std::to_chars(digits, digits + sizeof digits, kSecond + ns % kSecond);
   digits[0] = '.';
-  out.append(digits, end);
+  out.append(digits, 1 + decimals);
 }
 
 // Blanks up to `width` characters behind `begin`; none if there are as many already.

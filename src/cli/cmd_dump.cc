@@ -122,12 +122,9 @@ class Dump {
         listing_(make_listing(options.format)),
         left_(options.limit.value_or(~std::uint64_t{0})) {}
 
-  // Prints the trace; false once enough is printed or nobody reads it any more.
+  void begin(const trace::Context& context) { listing_->begin(context, out_.text()); }
+  // False once enough is printed or nobody reads it any more.
   Result<bool> print(const trace::Context& context, std::span<const trace::Event> events);
-  Status begin(const trace::Context& context) {
-    listing_->begin(context, out_.text());
-    return out_.flush_if_full();
-  }
   Status end() { return out_.flush(); }
 
  private:
@@ -137,15 +134,17 @@ class Dump {
   std::unique_ptr<analyze::EventListing> listing_;
   std::uint64_t left_;
   std::uint64_t number_ = 0;
+  std::optional<std::uint64_t> start_;
   Stdout out_;
 };
 
 Result<bool> Dump::print(const trace::Context& context, std::span<const trace::Event> events) {
   for (const trace::Event& event : events) {
-    if (left_ == 0) return false;
+    if (left_ == 0 || matcher_.is_over(number_)) return false;
+    if (!start_) start_ = event.time;
     analyze::EventLabel label = needs_labels_ ? labels_.see(event) : analyze::EventLabel();
     if (matcher_.matches(context, number_, event, label.device, label.index)) {
-      listing_->append({context, number_, event, label}, out_.text());
+      listing_->append({context, number_, event, label, *start_}, out_.text());
       --left_;
       if (auto written = out_.flush_if_full(); !written) return std::move(written).error();
       if (out_.closed()) return false;
@@ -154,7 +153,25 @@ Result<bool> Dump::print(const trace::Context& context, std::span<const trace::E
   }
   // A live pipe's events are not kept back.
   if (auto written = out_.flush(); !written) return std::move(written).error();
-  return !out_.closed();
+  return left_ > 0 && !out_.closed();
+}
+
+// The whole trace. What can be read is printed, whatever comes after it.
+Status print_trace(const DumpOptions& options, analyze::EventFilter filter,
+                   trace::TraceReader& trace) {
+  // What a trace says about itself is known with its first events.
+  auto batch = trace.next();
+  Dump dump(options, std::move(filter), trace.context().info);
+  dump.begin(trace.context());
+  while (batch && !batch->empty()) {
+    auto more = dump.print(trace.context(), *batch);
+    if (!more) return std::move(more).error();
+    if (!*more) break;
+    batch = trace.next();
+  }
+  if (auto ended = dump.end(); !ended) return ended;
+  if (!batch) return std::move(batch).error();
+  return {};
 }
 
 // What was wrong with the trace, once its readable part is printed.
@@ -179,23 +196,9 @@ Result<ExitStatus> run_dump(CommandLine& line) {
   if (!filter) return std::move(filter).error();
   auto reader = trace::TraceReader::open(options.path, shortcut(options, *filter));
   if (!reader) return std::move(reader).error();
-  trace::TraceReader& trace = **reader;
-
-  Dump dump(options, *std::move(filter), trace.context().info);
-  if (auto begun = dump.begin(trace.context()); !begun) return std::move(begun).error();
-  for (;;) {
-    auto batch = trace.next();
-    if (!batch) {
-      if (auto ended = dump.end(); !ended) return std::move(ended).error();
-      return std::move(batch).error();
-    }
-    if (batch->empty()) break;
-    auto more = dump.print(trace.context(), *batch);
-    if (!more) return std::move(more).error();
-    if (!*more) break;
-  }
-  if (auto ended = dump.end(); !ended) return std::move(ended).error();
-  if (auto whole = tell_damage(trace, options.path); !whole) return std::move(whole).error();
+  if (auto printed = print_trace(options, *std::move(filter), **reader); !printed)
+    return std::move(printed).error();
+  if (auto whole = tell_damage(**reader, options.path); !whole) return std::move(whole).error();
   return ExitStatus::done;
 }
 
