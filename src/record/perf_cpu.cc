@@ -89,10 +89,8 @@ Result<std::optional<PerfCpu>> PerfCpu::open(unsigned cpu, std::span<const std::
 }
 
 Status PerfCpu::set_filter(const std::string& filter) {
-  // "0" is the kernel's word for none.
-  const char* text = filter.empty() ? "0" : filter.c_str();
   for (const UniqueFd& event : events_) {
-    if (::ioctl(event.get(), PERF_EVENT_IOC_SET_FILTER, text) != 0) {
+    if (::ioctl(event.get(), PERF_EVENT_IOC_SET_FILTER, filter.c_str()) != 0) {
       return errno_error("setting a tracepoint's filter");
     }
   }

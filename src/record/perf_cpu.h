@@ -35,7 +35,7 @@ class PerfCpu {
   static Result<std::optional<PerfCpu>> open(unsigned cpu, std::span<const std::uint32_t> ids,
                                              std::size_t ring_bytes);
 
-  // A tracepoint filter ("common_pid != 12 && ..."); an empty one takes it away.
+  // A tracepoint filter ("common_pid != 12 && ..."). The kernel takes one in an event's life.
   Status set_filter(const std::string& filter);
   Status enable();
   // When it returns, no record is on its way any more.

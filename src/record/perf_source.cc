@@ -21,7 +21,7 @@ using trace::LossCause;
 constexpr std::uint64_t kMargin = 25'000'000;  // ns
 // A batch ends after so many events: it stays in the cache until the writer has it.
 constexpr std::size_t kBatch = 4096;
-constexpr std::uint64_t kCheckCpusEvery = 1'000'000'000;  // ns
+constexpr std::uint64_t kCheckHostEvery = 1'000'000'000;  // ns
 // While VMs are waited for, a new one is looked at this soon: it may not live long.
 constexpr std::uint64_t kFlushWhileWaiting = 50'000'000;  // ns
 constexpr std::uint64_t kNever = ~std::uint64_t{0};
@@ -77,7 +77,7 @@ Status PerfSource::open_rings() {
     if (!added) return std::move(added).error();
   }
   if (auto filtered = keep_others_out(); !filtered) return filtered;
-  round_began_ = cpus_checked_ = monotonic_ns();
+  round_began_ = host_checked_ = monotonic_ns();
   for (auto& cpu : cpus_) {
     if (auto enabled = cpu->enable(); !enabled) return enabled;
   }
@@ -105,6 +105,7 @@ Status PerfSource::keep_others_out() {
   for (auto& cpu : cpus_) {
     if (auto set = cpu->set_filter(filter); !set) return set;
   }
+  filtered_ = std::move(*threads);
   return {};
 }
 
@@ -223,11 +224,12 @@ void PerfSource::end_round() {
   reached_ = std::max(reached_, bound_);
   std::uint64_t now = monotonic_ns();
   tracker_.check_ends();
-  if (now - cpus_checked_ >= kCheckCpusEvery) watch_cpus(now);
+  if (now - host_checked_ >= kCheckHostEvery) watch_host(now);
 }
 
-void PerfSource::watch_cpus(std::uint64_t now) {
-  cpus_checked_ = now;
+void PerfSource::watch_host(std::uint64_t now) {
+  host_checked_ = now;
+  watch_filtered(std::max(last_time_, now - kMargin));
   auto online = online_cpus();
   if (!online) return;
   for (unsigned number : *online) {
@@ -238,6 +240,14 @@ void PerfSource::watch_cpus(std::uint64_t now) {
     add_loss(std::max(last_time_, now - kMargin), {LossCause::source, 0});
   }
   online_ = std::move(*online);
+}
+
+// The number of a thread that was kept out may come round again as a vCPU of ours. The filter of an
+// event cannot be changed; but what it hides is not hidden.
+void PerfSource::watch_filtered(std::uint64_t time) {
+  for (std::int32_t tid : filtered_) {
+    if (tracker_.owns(tid)) add_loss(time, {LossCause::source, 0});
+  }
 }
 
 void PerfSource::begin_end() {

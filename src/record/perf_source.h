@@ -56,7 +56,8 @@ class PerfSource : public LiveSource {
   bool work_on_round();
   void take_sample(const PerfMerge::Item& item);
   void end_round();
-  void watch_cpus(std::uint64_t now);
+  void watch_host(std::uint64_t now);
+  void watch_filtered(std::uint64_t time);
   void begin_end();
   void finish();
   void add_loss(std::uint64_t time, trace::Loss loss);
@@ -76,12 +77,13 @@ class PerfSource : public LiveSource {
 
   std::vector<std::unique_ptr<PerfCpu>> cpus_;  // their rings are lanes of merge_, in this order
   std::vector<unsigned> online_;
+  std::vector<std::int32_t> filtered_;  // threads whose records the kernel keeps out
   std::vector<pollfd> polls_;
   std::uint64_t last_time_ = 0;  // of the stream
   std::uint64_t reached_ = 0;    // the stream is complete up to here
   std::uint64_t bound_ = 0;      // of the round
   std::uint64_t round_began_ = 0;
-  std::uint64_t cpus_checked_ = 0;
+  std::uint64_t host_checked_ = 0;
   std::uint64_t seen_ = 0;       // samples that came out of the rings
   std::uint64_t told_lost_ = 0;  // by LOST records
   enum class State : std::uint8_t {

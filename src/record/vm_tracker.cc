@@ -153,6 +153,13 @@ std::optional<std::uint16_t> VmTracker::vcpu_of(std::int32_t pid, std::int32_t t
   return unmatched == 1 ? std::optional(left->index) : std::nullopt;
 }
 
+bool VmTracker::owns(std::int32_t tid) const {
+  return std::ranges::any_of(live_, [&](const Running& running) {
+    std::string path = format("{}/{}/task/{}", proc_.path, running.pid, tid);
+    return running.pidfd && ::access(path.c_str(), F_OK) == 0;
+  });
+}
+
 Result<std::vector<std::int32_t>> VmTracker::foreign_threads() const {
   std::vector<std::int32_t> tids;
   if (waiting() || std::ranges::find(wanted_, "all") != wanted_.end()) return tids;

@@ -57,6 +57,9 @@ class VmTracker {
   // Notes the VMs that have ended by now.
   void check_ends();
 
+  // Whether a running VM of this recording has a thread of that number now.
+  bool owns(std::int32_t tid) const;
+
   // The threads of vCPUs of VMs that are not part of the recording, as far as they are known now;
   // none while VMs are waited for.
   Result<std::vector<std::int32_t>> foreign_threads() const;
