@@ -47,7 +47,7 @@ HeaderLine split_header(std::string_view line) {
 
 class EventsTextSource::Impl {
  public:
-  Impl(LineReader lines, std::string place) : lines_(std::move(lines)), place_(std::move(place)) {
+  explicit Impl(LineReader lines) : lines_(std::move(lines)) {
     trace::TraceInfo& info = context_.info;
     info.id = trace::random_id();
     info.source = "events";
@@ -74,7 +74,6 @@ class EventsTextSource::Impl {
   Result<std::uint32_t> new_process(const EventLine& line, std::string comm);
 
   LineReader lines_;
-  std::string place_;  // for errors
   trace::Context context_;
   std::vector<Column> more_;
   std::vector<Event> events_;
@@ -121,7 +120,7 @@ Result<std::span<const Event>> EventsTextSource::Impl::next() {
     else if (!*more)
       break;
   }
-  if (events_.empty() && failed_) return Error(*failed_).in(place_);
+  if (events_.empty() && failed_) return Error(*failed_);
   return std::span<const Event>(events_);
 }
 
@@ -271,7 +270,7 @@ Result<std::unique_ptr<EventsTextSource>> EventsTextSource::from_text(std::strin
 
 Result<std::unique_ptr<EventsTextSource>> EventsTextSource::start(LineReader lines,
                                                                   std::string place) {
-  auto impl = std::make_unique<Impl>(std::move(lines), place);
+  auto impl = std::make_unique<Impl>(std::move(lines));
   if (auto started = impl->start(); !started) return std::move(started).error().in(place);
   return std::unique_ptr<EventsTextSource>(new EventsTextSource(std::move(impl)));
 }

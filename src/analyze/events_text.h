@@ -25,7 +25,8 @@ namespace iovm::analyze {
 
 class EventsTextSource : public trace::EventSource {
  public:
-  // `path` may be "-". The header is read before it returns.
+  // `path` may be "-". Errors here name it; those of next() leave that to the caller. The header is
+  // read before it returns.
   static Result<std::unique_ptr<EventsTextSource>> open(const std::string& path);
   static Result<std::unique_ptr<EventsTextSource>> from_text(std::string text);
   ~EventsTextSource() override;

@@ -19,8 +19,7 @@ constexpr std::uint16_t kLastPort = 0xffff;
 
 }  // namespace
 
-SequencesSource::SequencesSource(LineReader lines, std::string place)
-    : lines_(std::move(lines)), place_(std::move(place)) {
+SequencesSource::SequencesSource(LineReader lines) : lines_(std::move(lines)) {
   trace::TraceInfo& info = context_.info;
   info.id = trace::random_id();
   info.source = "sequences";
@@ -30,7 +29,7 @@ SequencesSource::SequencesSource(LineReader lines, std::string place)
 
 Result<std::unique_ptr<SequencesSource>> SequencesSource::start(LineReader lines,
                                                                 std::string place) {
-  std::unique_ptr<SequencesSource> source(new SequencesSource(std::move(lines), place));
+  std::unique_ptr<SequencesSource> source(new SequencesSource(std::move(lines)));
   auto head = source->lines_.peek(16);
   if (!head) return std::move(head).error().in(place);
   if (head->empty())
@@ -54,11 +53,11 @@ Result<std::span<const trace::Event>> SequencesSource::next() {
   events_.clear();
   while (events_.empty()) {
     auto line = lines_.next();
-    if (!line) return std::move(line).error().in(place_);
+    if (!line) return std::move(line).error();
     if (!*line) break;
     if ((*line)->starts_with('#')) continue;
     auto read = read_line(trim(**line));
-    if (!read) return std::move(read).error().in(format("{}: line {}", place_, lines_.number()));
+    if (!read) return std::move(read).error().in(format("line {}", lines_.number()));
   }
   return std::span<const trace::Event>(events_);
 }

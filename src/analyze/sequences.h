@@ -19,7 +19,7 @@ namespace iovm::analyze {
 
 class SequencesSource : public trace::EventSource {
  public:
-  // `path` may be "-".
+  // `path` may be "-". Errors here name it; those of next() leave that to the caller.
   static Result<std::unique_ptr<SequencesSource>> open(const std::string& path);
   static Result<std::unique_ptr<SequencesSource>> from_text(std::string text);
 
@@ -27,13 +27,12 @@ class SequencesSource : public trace::EventSource {
   const trace::Context& context() const override { return context_; }
 
  private:
-  SequencesSource(LineReader lines, std::string place);
+  explicit SequencesSource(LineReader lines);
   static Result<std::unique_ptr<SequencesSource>> start(LineReader lines, std::string place);
   Status read_line(std::string_view line);
   Status begin_process();
 
   LineReader lines_;
-  std::string place_;  // for errors
   trace::Context context_;
   std::vector<trace::Event> events_;
   std::uint64_t time_ = 0;
