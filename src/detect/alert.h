@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "model/streams.h"
@@ -92,7 +93,15 @@ struct Alert {
   std::vector<Step> steps;  // the most surprising ones, in the order of events
   std::vector<model::Operation> sequence;  // what happened around the alarm, oldest first
   std::vector<Actor> actors;
-  std::uint64_t lost = 0;  // events lost so far in the recording
+  std::uint64_t lost = 0;          // events lost so far in the recording
+  std::int64_t utc_offset_ns = 0;  // of the recording: UTC minus the times above; 0 unknown
 };
+
+// The alert in one phrase: its strongest kind of step, "unknown access to a known device".
+std::string_view rule_of(const Alert& alert);
+// 21 low, 47 medium, 73 high, 99 critical, as security tools count.
+int severity_of(const Alert& alert);
+
+std::string_view name_of(Novelty novelty);  // "rare", "new-sequence", "unknown-value", ...
 
 }  // namespace iovm::detect

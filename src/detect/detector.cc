@@ -162,6 +162,7 @@ Status Detector::open(const trace::Context& context, model::StreamIndex index) {
   Episode& e = *s.episode;
   Alert& alert = e.alert;
   alert.stream = name(context, index);
+  alert.utc_offset_ns = context.info.utc_offset_ns;
   alert.threshold = to_bits(data_.threshold.value);
   e.largest = s.window.mean();
   alert.score = to_bits(e.largest);

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "detect/alert.h"
+
+#include <algorithm>
+
+namespace iovm::detect {
+namespace {
+
+bool from_user_space(const Alert& alert) {
+  return std::ranges::any_of(alert.steps,
+                             [](const Step& s) { return s.operation.has(model::Mark::user); });
+}
+
+Novelty strongest(const Alert& alert) {
+  Novelty novelty = Novelty::none;
+  for (const Step& step : alert.steps) novelty = std::max(novelty, step.novelty);
+  return novelty;
+}
+
+}  // namespace
+
+std::string_view name_of(Novelty novelty) {
+  switch (novelty) {
+    case Novelty::none:
+      return "rare";
+    case Novelty::new_sequence:
+      return "new-sequence";
+    case Novelty::unknown_value:
+      return "unknown-value";
+    case Novelty::unknown_access:
+      return "unknown-access";
+    case Novelty::unknown_device:
+      return "unknown-device";
+  }
+  return "rare";
+}
+
+std::string_view rule_of(const Alert& alert) {
+  if (from_user_space(alert)) return "device access from user space";
+  switch (strongest(alert)) {
+    case Novelty::none:
+      return "rare device access sequence";
+    case Novelty::new_sequence:
+      return "device accesses in an unknown order";
+    case Novelty::unknown_value:
+      return "unknown command or register value";
+    case Novelty::unknown_access:
+      return "unknown access to a known device";
+    case Novelty::unknown_device:
+      return "access to an unknown device";
+  }
+  return "rare device access sequence";
+}
+
+int severity_of(const Alert& alert) {
+  if (from_user_space(alert)) return 99;
+  if (alert.score >= 2 * alert.threshold) return 73;
+  return strongest(alert) == Novelty::none ? 21 : 47;
+}
+
+}  // namespace iovm::detect

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/clock.h"
+#include "base/format.h"
+#include "base/json.h"
+#include "detect/render.h"
+
+namespace iovm::detect {
+namespace {
+
+void put_operation(JsonWriter& json, const model::Operation& o) {
+  json.member("text", model::describe(o)).member("name", model::short_name(o));
+  json.member("device", model::device_key(o.device));
+}
+
+void put_step(JsonWriter& json, const Step& step) {
+  json.begin_object().member("event", step.event).member("time", step.time);
+  put_operation(json, step.operation);
+  json.member("bits", step.bits).member("probability", step.probability);
+  json.member("novelty", name_of(step.novelty));
+  if (step.rip != 0) json.member("rip", iovm::format("0x{:x}", step.rip));
+  json.key("context").begin_array();
+  for (const model::Operation& o : step.context) json.value(model::describe(o));
+  json.end_array().member("context_count", step.context_count);
+  json.key("expected").begin_array();
+  for (const Expected& e : step.expected) {
+    json.begin_object();
+    put_operation(json, e.operation);
+    json.member("probability", e.probability).member("count", e.count).end_object();
+  }
+  json.end_array().end_object();
+}
+
+void put_process(JsonWriter& json, std::uint32_t process, const trace::GuestProcess& info) {
+  json.begin_object();
+  if (process >= trace::kFirstUnknown) {
+    json.member("unknown", trace::name_of(static_cast<trace::Unknown>(process)));
+  } else {
+    json.member("index", process).member("pid", info.pid).member("tgid", info.tgid);
+    json.member("comm", info.comm).member("kind", trace::name_of(info.kind));
+    json.member("confidence", trace::name_of(info.confidence)).member("how", info.how);
+  }
+}
+
+void put_device(JsonWriter& json, const model::Device& device) {
+  json.key("device").begin_object();
+  json.member("key", model::device_key(device.type)).member("name", model::describe(device));
+  if (device.type.bus == model::Bus::pci) {
+    json.member("bdf", iovm::format("{:02x}:{:02x}.{}", device.place >> 8 & 0xff,
+                                    device.place >> 3 & 0x1f, device.place & 7));
+  }
+  json.end_object();
+}
+
+void put_ours(JsonWriter& json, const Alert& alert) {
+  json.member("alert_id", alert.id).member("trace", alert.stream.trace);
+  json.member("trace_id", alert.stream.trace_id).member("vm", alert.stream.vm_name);
+  json.member("vm_index", std::uint64_t{alert.stream.vm});
+  if (alert.stream.device) put_device(json, *alert.stream.device);
+  if (alert.stream.vcpu) json.member("vcpu", std::uint64_t{*alert.stream.vcpu});
+  if (!alert.actors.empty()) {
+    json.key("process");
+    put_process(json, alert.actors.front().process, alert.actors.front().info);
+    json.end_object();
+    json.key("processes").begin_array();
+    for (const Actor& actor : alert.actors) {
+      put_process(json, actor.process, actor.info);
+      json.member("events", actor.events).end_object();
+    }
+    json.end_array();
+  }
+  json.key("score").begin_object().member("value", alert.score);
+  json.member("threshold", alert.threshold).member("p_value", alert.p_value).end_object();
+  json.key("window").begin_object().member("first", alert.first_event);
+  json.member("last", alert.last_event).member("alarm", alert.alarm_event);
+  json.member("first_time", alert.first_time).member("last_time", alert.last_time);
+  json.member("alarm_time", alert.alarm_time).member("events", alert.events).end_object();
+  json.key("sequence").begin_array();
+  for (const model::Operation& o : alert.sequence) json.value(model::describe(o));
+  json.end_array().key("steps").begin_array();
+  for (const Step& step : alert.steps) put_step(json, step);
+  json.end_array().member("lost", alert.lost);
+}
+
+}  // namespace
+
+std::string alert_json(const Alert& alert, Phase phase) {
+  JsonWriter json;
+  auto utc = static_cast<std::int64_t>(alert.alarm_time) + alert.utc_offset_ns;
+  json.begin_object().member("@timestamp", utc_text(utc));
+  json.key("event").begin_object().member("kind", "alert").member("module", "iovm");
+  if (phase != Phase::whole) {
+    json.member("action", phase == Phase::opened ? "opened" : "closed");
+  }
+  json.member("severity", severity_of(alert)).member("id", alert.id).end_object();
+  json.key("rule").begin_object().member("name", rule_of(alert)).end_object();
+  // Escape to Host: what odd use of an emulated device is good for.
+  json.key("threat").begin_object().member("framework", "MITRE ATT&CK");
+  json.key("technique").begin_object().member("id", "T1611").member("name", "Escape to Host");
+  json.end_object().end_object();
+  json.key("iovm").begin_object();
+  put_ours(json, alert);
+  json.end_object().end_object();
+  return json.take() + "\n";
+}
+
+std::string score_json(const StreamScore& score, const trace::Context& context, double threshold) {
+  JsonWriter json;
+  const StreamName& name = score.name;
+  json.begin_object().key("stream").begin_object();
+  json.member("trace", name.trace).member("vm", name.vm_name).key("process");
+  bool known = name.process && *name.process < context.processes.size();
+  if (known) {
+    const trace::GuestProcess& process = context.processes[*name.process];
+    json.value(process.comm).member("pid", process.pid);
+  } else {
+    json.null().key("pid").null();
+  }
+  json.key("device");
+  if (name.device) {
+    json.value(model::describe(*name.device));
+  } else {
+    json.null();
+  }
+  if (name.vcpu) json.member("vcpu", std::uint64_t{*name.vcpu});
+  json.end_object().member("events", score.events).member("score", score.score);
+  json.member("max_window", score.max_window).member("threshold", threshold);
+  json.member("alerts", score.alerts).end_object();
+  return json.take() + "\n";
+}
+
+}  // namespace iovm::detect

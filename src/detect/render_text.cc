@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+
+#include "base/clock.h"
+#include "base/format.h"
+#include "base/text.h"
+#include "detect/render.h"
+
+namespace iovm::detect {
+namespace {
+
+std::string process_text(std::uint32_t process, const trace::GuestProcess& info) {
+  if (process >= trace::kFirstUnknown) {
+    return std::string(trace::name_of(static_cast<trace::Unknown>(process)));
+  }
+  if (info.pid < 0) return iovm::format("process {}", escape_terminal(info.comm));
+  return iovm::format("{} ({})", escape_terminal(info.comm), info.pid);
+}
+
+std::string time_text(const Alert& alert, std::uint64_t time) {
+  if (alert.utc_offset_ns != 0) {
+    return utc_text(static_cast<std::int64_t>(time) + alert.utc_offset_ns);
+  }
+  return iovm::format("{}.{:09}", time / 1000000000, time % 1000000000);
+}
+
+std::string step_text(const Step& step) {
+  std::string text =
+      iovm::format("    {} {} ({:.1f} bits, {}", step.event, model::describe(step.operation),
+                   step.bits, name_of(step.novelty));
+  if (!step.expected.empty()) {
+    const Expected& e = step.expected.front();
+    text += iovm::format("; expected {}, {} of {} times", model::describe(e.operation), e.count,
+                         step.context_count);
+  }
+  return text + ")\n";
+}
+
+}  // namespace
+
+std::string describe(const StreamName& stream, const trace::Context* context) {
+  if (stream.device) return model::describe(*stream.device);
+  if (stream.process) {
+    bool known = context != nullptr && *stream.process < context->processes.size();
+    return process_text(*stream.process,
+                        known ? context->processes[*stream.process] : trace::GuestProcess());
+  }
+  if (stream.vcpu) return iovm::format("vCPU {}", *stream.vcpu);
+  return "all devices";
+}
+
+std::string alert_text(const Alert& alert, Phase phase) {
+  std::string text = time_text(alert, alert.alarm_time);
+  text += " " + escape_terminal(alert.stream.trace);
+  if (!alert.stream.vm_name.empty()) text += " " + escape_terminal(alert.stream.vm_name);
+  std::string what = alert.stream.device ? model::describe(*alert.stream.device) : "";
+  if (alert.stream.process) what = alert.actors.empty() ? "process" : "";
+  if (alert.stream.vcpu) what = iovm::format("vCPU {}", *alert.stream.vcpu);
+  if (!what.empty()) text += " " + what;
+  text += iovm::format(": {}{}: {:.2f} bits/event (threshold {:.2f}, p {:.2g}), events {}-{}",
+                       phase == Phase::closed ? "over: " : "", rule_of(alert), alert.score,
+                       alert.threshold, alert.p_value, alert.first_event, alert.last_event);
+  for (std::size_t i = 0; i < alert.actors.size() && i < 3; ++i) {
+    const Actor& actor = alert.actors[i];
+    if (actor.process >= trace::kFirstUnknown) continue;
+    text += (i == 0 ? ", by " : ", ") + process_text(actor.process, actor.info);
+  }
+  text += " [" + alert.id + "]\n";
+  if (phase == Phase::closed) return text;
+  for (const Step& step : alert.steps) text += step_text(step);
+  return text;
+}
+
+std::string score_text(const StreamScore& score, const trace::Context& context, double threshold) {
+  return iovm::format("{:9.3f} {:9.3f} {:9.3f} {:6} {:10}  {}  {}\n", score.score, score.max_window,
+                      threshold, score.alerts, score.events, escape_terminal(score.name.trace),
+                      describe(score.name, &context));
+}
+
+}  // namespace iovm::detect
