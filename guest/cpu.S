@@ -154,13 +154,13 @@ irq_arm:
     and [IRQ_SEEN], al
     ret
 
-# irq_wait: until an interrupt in al came; carry after 50 ticks without.
+# irq_wait: until an interrupt in al came; carry after 3 s without.
 # An interrupt between test and hlt is seen one tick later. The loop never
 # clears IF: an interrupt that becomes pending while IF is clear has KVM ask for
 # an interrupt window, and under TCG's SVM that window does not open.
 irq_wait:
     mov ecx, [TICKS]
-    add ecx, 50
+    add ecx, 300
 1:  test [IRQ_SEEN], al
     jnz 2f
     cmp [TICKS], ecx
