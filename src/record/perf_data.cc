@@ -307,10 +307,11 @@ void PerfDataSource::Impl::take_sample(const Record& record) {
   auto place = threads_.place(sample->pid.value_or(-1), tid, context_);
   trace::Event event;
   Decoded what = place ? decoder_.decode(sample->raw, event) : Decoded::malformed;
-  if (what == Decoded::malformed) {
+  // The attribute says that it is ours: a payload of another tracepoint is none at all.
+  if (what == Decoded::malformed || what == Decoded::foreign) {
     lose(time, place ? place->vm : trace::kAllVms, place ? place->vcpu : std::nullopt,
          {trace::LossCause::source, 1});
-  } else if (what != Decoded::foreign) {
+  } else {
     event.time = time;
     event.vm = place->vm;
     if (place->vcpu) trace::set_vcpu(event, *place->vcpu);
@@ -330,6 +331,7 @@ void PerfDataSource::Impl::take_lost(const Record& record) {
     if (trailer && trailer->time) time = *trailer->time;
   }
   lost_told_ += count;
+  last_time_ = std::max(last_time_, time);
   lose(time, trace::kAllVms, std::nullopt, {trace::LossCause::ring, count});
 }
 
@@ -350,14 +352,19 @@ void PerfDataSource::Impl::take_comm(const Record& record) {
   if (!walk.failed()) threads_.comm(pid, tid, name);
 }
 
+Result<std::unique_ptr<PerfDataSource>> PerfDataSource::open(UniqueFd fd) {
+  auto impl = std::make_unique<Impl>(std::move(fd));
+  auto opened = impl->open();
+  if (!opened) return std::move(opened).error();
+  return std::unique_ptr<PerfDataSource>(new PerfDataSource(std::move(impl)));
+}
+
 Result<std::unique_ptr<PerfDataSource>> PerfDataSource::open(const std::string& path) {
-  std::string place = escape_terminal(path);
   auto fd = open_for_reading(path);
   if (!fd) return std::move(fd).error();
-  auto impl = std::make_unique<Impl>(*std::move(fd));
-  auto opened = impl->open();
-  if (!opened) return std::move(opened).error().in(place);
-  return std::unique_ptr<PerfDataSource>(new PerfDataSource(std::move(impl)));
+  auto source = open(*std::move(fd));
+  if (!source) return std::move(source).error().in(escape_terminal(path));
+  return source;
 }
 
 PerfDataSource::PerfDataSource(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}

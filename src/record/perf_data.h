@@ -13,6 +13,7 @@
 #include <memory>
 #include <string>
 
+#include "base/fd.h"
 #include "base/result.h"
 #include "trace/source.h"
 
@@ -22,6 +23,8 @@ class PerfDataSource : public trace::EventSource {
  public:
   // `path` may be "-".
   static Result<std::unique_ptr<PerfDataSource>> open(const std::string& path);
+  // From an open file or pipe, at its start.
+  static Result<std::unique_ptr<PerfDataSource>> open(UniqueFd fd);
   ~PerfDataSource() override;
 
   Result<std::span<const trace::Event>> next() override;

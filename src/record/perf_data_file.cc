@@ -138,7 +138,7 @@ Result<FileLayout> read_file_head(int fd, Head& head) {
   auto attrs = read_attrs(*file, fixed, head);
   if (!attrs) return std::move(attrs).error();
   if (fixed.data.offset > file->size()) return input_error("its records lie behind the file's end");
-  if (fixed.data.size == 0) {
+  if (fixed.data.size == 0 && fixed.data.offset < file->size()) {
     return FileLayout{{fixed.data.offset, file->size() - fixed.data.offset}, true};
   }
   if (fixed.data.size > file->size() - fixed.data.offset)
