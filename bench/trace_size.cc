@@ -26,7 +26,7 @@ namespace {
 using namespace iovm;
 
 constexpr std::array<const char*, trace::kSections> kNames = {"dict",  "op",     "t-tab", "t-sym",
-                                                              "t-res", "t-bits", "value"};
+                                                              "t-res", "t-bits", "addr",  "value"};
 // The same guest in perf.data: 191 bytes an I/O with CR3 and RIP, 9.2 after zstd -19.
 
 struct Sizes {

@@ -9,6 +9,7 @@
 //   trace_speed read               from standard input; both say how much memory they took
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -20,7 +21,6 @@
 
 #include "analyze/events_text.h"
 #include "base/assert.h"
-#include "base/clock.h"
 #include "trace/reader.h"
 #include "trace/writer.h"
 
@@ -32,6 +32,14 @@ struct Recording {
   trace::Context context;
   std::vector<trace::Event> events;
 };
+
+// Of this process: what other programs do on the machine is not in it.
+std::uint64_t cpu_ns() {
+  struct timespec now {};
+  ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000U +
+         static_cast<std::uint64_t>(now.tv_nsec);
+}
 
 void fail(const Error& error) {
   std::fprintf(stderr, "trace_speed: %s\n", error.message().c_str());
@@ -63,22 +71,22 @@ std::uint64_t write_events(trace::TraceWriter& writer, Recording& recording, std
     while (left > 0 && !rest.empty()) {
       std::size_t batch =
           static_cast<std::size_t>(std::min<std::uint64_t>({kBatch, rest.size(), left}));
-      std::uint64_t start = monotonic_ns();
+      std::uint64_t start = cpu_ns();
       auto done = writer.write(recording.context, rest.first(batch));
-      spent += monotonic_ns() - start;
+      spent += cpu_ns() - start;
       if (!done) fail(done.error());
       rest = rest.subspan(batch);
       left -= batch;
     }
     for (trace::Event& event : recording.events) event.time += shift;
   }
-  std::uint64_t start = monotonic_ns();
+  std::uint64_t start = cpu_ns();
   if (auto done = writer.finish(); !done) fail(done.error());
-  return spent + monotonic_ns() - start;
+  return spent + cpu_ns() - start;
 }
 
 std::uint64_t read_events(const std::string& path, std::uint64_t& spent) {
-  std::uint64_t start = monotonic_ns();
+  std::uint64_t start = cpu_ns();
   auto reader = trace::TraceReader::open(path);
   if (!reader) fail(reader.error());
   std::uint64_t count = 0;
@@ -90,7 +98,7 @@ std::uint64_t read_events(const std::string& path, std::uint64_t& spent) {
     count += events->size();
     sum += events->back().time;
   }
-  spent = monotonic_ns() - start;
+  spent = cpu_ns() - start;
   IOVM_ASSERT(sum != 1);
   return count;
 }

@@ -17,6 +17,7 @@ struct Compressor::State {
     void operator()(ZSTD_CCtx* context) const { ZSTD_freeCCtx(context); }
   };
   std::unique_ptr<ZSTD_CCtx, Free> context{ZSTD_createCCtx()};
+  std::vector<std::byte> room;  // grows only: never cleared, never given back
 };
 
 Compressor::Compressor(int level) : state_(std::make_unique<State>()) {
@@ -29,12 +30,13 @@ Compressor::Compressor(Compressor&&) noexcept = default;
 Compressor& Compressor::operator=(Compressor&&) noexcept = default;
 
 std::size_t Compressor::append(std::span<const std::byte> data, std::vector<std::byte>& out) {
-  std::size_t before = out.size();
-  out.resize(before + ZSTD_compressBound(data.size()));
-  std::size_t done = ZSTD_compress2(state_->context.get(), out.data() + before, out.size() - before,
-                                    data.data(), data.size());
+  std::vector<std::byte>& room = state_->room;
+  std::size_t bound = ZSTD_compressBound(data.size());
+  if (room.size() < bound) room.resize(bound);
+  std::size_t done =
+      ZSTD_compress2(state_->context.get(), room.data(), room.size(), data.data(), data.size());
   IOVM_ASSERT(ZSTD_isError(done) == 0);
-  out.resize(before + done);
+  out.insert(out.end(), room.begin(), room.begin() + static_cast<std::ptrdiff_t>(done));
   return done;
 }
 

@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <array>
+#include <string>
+#include <string_view>
 
 #include "trace/bytes.h"
 #include "trace/event_block.h"
 #include "trace/event_columns.h"
 #include "trace/format.h"
 #include "trace/op.h"
+#include "trace/op_column.h"
 #include "trace/sections.h"
 #include "trace/time_code.h"
 
@@ -23,26 +27,21 @@ struct Symbol {
   std::uint64_t length = 0;
 };
 
-// Where the next value of an op stands. A constant one never moves on.
-struct ValueCursor {
-  std::uint32_t position = 0;
-  std::uint32_t stride = 0;
-  std::uint64_t mask = 0;
-};
-
 }  // namespace
 
 struct EventDecoder::State {
   Status read_head(std::span<const std::byte> payload, std::size_t count);
   Status read_dictionary(const SectionReader& sections);
-  Status read_field(std::span<const std::byte>& rest, std::vector<std::uint64_t>& column);
+  Status read_modes(std::span<const std::byte> rest);
+  template <typename Put>
+  Status read_field(std::span<const std::byte>& rest, Put put);
   Status read_op_numbers(const SectionReader& sections);
   Status read_times(const SectionReader& sections);
   Status read_plain_times(const SectionReader& sections);
   Status read_symbols(const SectionReader& sections);
-  Status read_values(const SectionReader& sections);
-  void place_group(std::size_t op, std::size_t count, const std::byte* planes, std::byte* at);
-  template <bool kCoded, bool kResidues>
+  Status read_op_column(const SectionReader& sections, Section section,
+                        const std::vector<OpPlan>& plans, OpColumnReader& reader);
+  template <bool kCoded, bool kResidues, bool kAddresses>
   void decode(Event* out, std::size_t count);
 
   Decompressor decompressor;
@@ -59,12 +58,16 @@ struct EventDecoder::State {
   IndexUse use;
 
   std::vector<Event> templates;  // by op
-  std::vector<ValueCursor> cursors;
-  std::vector<std::uint8_t> modes;
-  std::vector<std::uint64_t> starts;
-  std::vector<std::uint64_t> column;
+  bool walks = false;            // some ops have a column of addresses
+  std::vector<OpPlan> address_plans;
+  std::vector<OpPlan> value_plans;
+  OpColumnReader addresses;
+  OpColumnReader values;
+  std::vector<std::uint16_t> codes;
   std::vector<std::uint64_t> known;
-  std::vector<std::uint32_t> counts;
+  std::vector<std::uint32_t> counts;  // events, by op
+  std::vector<std::uint32_t> odd_counts;
+  bool possible = true;  // what the dictionary said so far can be
   std::array<Symbol, kMostSymbols> table;
   std::vector<std::uint16_t> numbers;
   std::vector<std::byte> dictionary;
@@ -73,8 +76,7 @@ struct EventDecoder::State {
   std::vector<std::byte> time_symbols;
   std::vector<std::byte> residues;
   std::vector<std::byte> bits;
-  std::vector<std::byte> value_planes;
-  std::vector<std::byte> values;
+  std::vector<std::byte> planes;
 };
 
 EventDecoder::EventDecoder() : state_(std::make_unique<State>()) {}
@@ -90,7 +92,11 @@ Status EventDecoder::open(std::span<const std::byte> payload, std::size_t entrie
   if (auto done = s.read_dictionary(*sections); !done) return done;
   if (auto done = s.read_op_numbers(*sections); !done) return done;
   if (auto done = s.read_times(*sections); !done) return done;
-  if (auto done = s.read_values(*sections); !done) return done;
+  if (auto done = s.read_op_column(*sections, Section::values, s.value_plans, s.values); !done)
+    return done;
+  if (auto done = s.read_op_column(*sections, Section::addresses, s.address_plans, s.addresses);
+      !done)
+    return done;
   s.entries = entries;
   return {};
 }
@@ -105,45 +111,57 @@ Status EventDecoder::State::read_head(std::span<const std::byte> payload, std::s
   time = load_le<std::uint64_t>(payload.data() + 16);
   bits_at = 0;
   entries = count;
-  bool possible = ops >= 1 && ops <= count && symbols <= kMostSymbols && time_mode <= kTimeCoded &&
-                  payload[7] == std::byte{0};
-  if (!possible) return bad("head is wrong");
+  bool good = ops >= 1 && ops <= count && symbols <= kMostSymbols && time_mode <= kTimeCoded &&
+              payload[7] == std::byte{0};
+  if (!good) return bad("head is wrong");
   return {};
 }
 
+// Puts each field of the ops where the templates have it.
 Status EventDecoder::State::read_dictionary(const SectionReader& sections) {
-  constexpr std::size_t kMostPerOp = kDictionaryFields * 10 + 1;
-  if (sections.size(Section::dictionary) > ops * kMostPerOp) return bad("dictionary is too large");
+  std::size_t size = sections.size(Section::dictionary);
+  if (size > ops * kMostPerOp) return bad("dictionary is too large");
   if (!sections.unpack(Section::dictionary, decompressor, dictionary))
     return bad("dictionary does not unpack");
-  auto rest = std::span<const std::byte>(dictionary).first(sections.size(Section::dictionary));
-  std::vector<Op> all(ops);
-  for (std::size_t field = 0; field < kOpFields; ++field) {
-    if (auto done = read_field(rest, column); !done) return done;
-    for (std::size_t i = 0; i < ops; ++i) all[i][field] = column[i];
-  }
-  if (auto done = read_field(rest, starts); !done) return done;
-  if (rest.size() != ops) return bad("dictionary has the wrong length");
-  modes.resize(ops);
+  auto rest = std::span<const std::byte>(dictionary).first(size);
   templates.resize(ops);
-  use = {};
-  for (std::size_t i = 0; i < ops; ++i) {
-    modes[i] = static_cast<std::uint8_t>(rest[i]);
-    if (!is_possible(all[i]) || !is_value_mode(modes[i]))
-      return bad("dictionary holds what no event can be");
-    templates[i] = event_of(all[i]);
-    if (templates[i].knows_process())
-      use.processes = std::max(use.processes, std::uint64_t{templates[i].process} + 1);
-    if (templates[i].vm != kAllVms) use.vms = std::max(use.vms, std::uint32_t{templates[i].vm} + 1);
+  address_plans.resize(ops);
+  value_plans.resize(ops);
+  possible = true;
+  for (std::size_t field = 0; field < kOpFields; ++field) {
+    auto done = read_field(rest, [&](std::size_t op, std::uint64_t number) {
+      possible &= put_field(templates[op], static_cast<OpField>(field), number);
+    });
+    if (!done) return done;
   }
+  auto done = read_field(
+      rest, [&](std::size_t op, std::uint64_t number) { value_plans[op].start = number; });
+  if (!done) return done;
+  if (rest.size() != ops * kDictionaryModes) return bad("dictionary has the wrong length");
+  return read_modes(rest);
+}
+
+Status EventDecoder::State::read_modes(std::span<const std::byte> rest) {
+  use = {};
+  walks = false;
+  for (std::size_t i = 0; i < ops; ++i) {
+    const Event& event = templates[i];
+    address_plans[i] = {static_cast<std::uint8_t>(rest[i]), event.address};
+    value_plans[i].mode = static_cast<std::uint8_t>(rest[ops + i]);
+    possible &= is_mode(address_plans[i].mode) && is_mode(value_plans[i].mode);
+    walks |= address_plans[i].mode != kConstantMode;
+    if (event.knows_process()) use.processes = std::max(use.processes, event.process + 1UL);
+    if (event.vm != kAllVms) use.vms = std::max(use.vms, event.vm + 1U);
+  }
+  if (!possible) return bad("dictionary holds what no event can be");
   return {};
 }
 
 // One number an op: how many distinct ones ago it was new, or 0 and then a new one.
-Status EventDecoder::State::read_field(std::span<const std::byte>& rest,
-                                       std::vector<std::uint64_t>& out) {
+template <typename Put>
+Status EventDecoder::State::read_field(std::span<const std::byte>& rest, Put put) {
   if (rest.size() < ops * 2) return bad("dictionary is cut short");
-  std::vector<std::uint16_t> codes(ops);
+  codes.resize(ops);
   join_planes(rest.data(), ops, 2, reinterpret_cast<std::byte*>(codes.data()));
   rest = rest.subspan(ops * 2);
   auto fresh = static_cast<std::size_t>(std::count(codes.begin(), codes.end(), 0));
@@ -152,11 +170,10 @@ Status EventDecoder::State::read_field(std::span<const std::byte>& rest,
   join_planes(rest.data(), fresh, 8, reinterpret_cast<std::byte*>(known.data()));
   rest = rest.subspan(fresh * 8);
   for (std::size_t i = 1; i < fresh; ++i) known[i] += known[i - 1];
-  out.resize(ops);
   std::size_t seen = 0;
   for (std::size_t i = 0; i < ops; ++i) {
     if (codes[i] > seen) return bad("dictionary refers to what is not there");
-    out[i] = known[seen - codes[i]];
+    put(i, known[seen - codes[i]]);
     seen += codes[i] == 0 ? 1 : 0;
   }
   return {};
@@ -177,13 +194,15 @@ Status EventDecoder::State::read_op_numbers(const SectionReader& sections) {
   if (*std::max_element(numbers.begin(), numbers.end()) >= ops)
     return bad("op numbers are beyond the dictionary");
   // Two counters an op, taken in turn: one that is incremented again at once makes the CPU wait.
-  counts.assign(ops * 2, 0);
+  counts.assign(ops, 0);
+  odd_counts.assign(ops, 0);
   std::size_t i = 0;
   for (; i + 1 < entries; i += 2) {
-    counts[numbers[i] * std::size_t{2}] += 1;
-    counts[numbers[i + 1] * std::size_t{2} + 1] += 1;
+    counts[numbers[i]] += 1;
+    odd_counts[numbers[i + 1]] += 1;
   }
-  if (i < entries) counts[numbers[i] * std::size_t{2}] += 1;
+  if (i < entries) counts[numbers[i]] += 1;
+  for (std::size_t op = 0; op < ops; ++op) counts[op] += odd_counts[op];
   return {};
 }
 
@@ -207,10 +226,10 @@ Status EventDecoder::State::read_plain_times(const SectionReader& sections) {
   bool alone = symbols == 0 && !has_residues && sections.size(Section::time_table) == 0 &&
                sections.size(Section::time_bits) == 0;
   if (!alone || sections.size(Section::time_symbols) != entries * 8 ||
-      !sections.unpack(Section::time_symbols, decompressor, value_planes))
+      !sections.unpack(Section::time_symbols, decompressor, planes))
     return bad("times do not unpack");
   time_symbols.resize(entries * 8);
-  join_planes(value_planes.data(), entries, 8, time_symbols.data());
+  join_planes(planes.data(), entries, 8, time_symbols.data());
   return {};
 }
 
@@ -235,53 +254,14 @@ Status EventDecoder::State::read_symbols(const SectionReader& sections) {
   return {};
 }
 
-// Lays the values out op by op, in the width of each, so that decoding only walks along them.
-Status EventDecoder::State::read_values(const SectionReader& sections) {
-  std::size_t stored = 0;
-  std::size_t laid_out = 0;
-  cursors.resize(ops);
-  for (std::size_t op = 0; op < ops; ++op) {
-    std::size_t width = value_width(modes[op]);
-    std::size_t count = counts[op * 2] + counts[op * 2 + 1];
-    stored += width * count;
-    auto mask =
-        width == 0 || width == 8 ? ~std::uint64_t{0} : (std::uint64_t{1} << (8 * width)) - 1;
-    cursors[op] = {static_cast<std::uint32_t>(laid_out), static_cast<std::uint32_t>(width), mask};
-    laid_out += width == 0 ? 8 : width * count;
-  }
-  if (sections.size(Section::values) != stored ||
-      !sections.unpack(Section::values, decompressor, value_planes))
-    return bad("values do not unpack");
-  if (values.size() < laid_out + sizeof(std::uint64_t))
-    values.resize(laid_out + sizeof(std::uint64_t));
-  const std::byte* planes = value_planes.data();
-  for (std::size_t op = 0; op < ops; ++op) {
-    std::size_t count = counts[op * 2] + counts[op * 2 + 1];
-    place_group(op, count, planes, values.data() + cursors[op].position);
-    planes += value_width(modes[op]) * count;
-  }
+Status EventDecoder::State::read_op_column(const SectionReader& sections, Section section,
+                                           const std::vector<OpPlan>& plans,
+                                           OpColumnReader& reader) {
+  std::size_t size = sections.size(section);
+  if (!reader.set(plans, counts, size) || !sections.unpack(section, decompressor, planes))
+    return bad("values or addresses do not unpack");
+  reader.lay_out(plans, counts, std::span(planes).first(size));
   return {};
-}
-
-void EventDecoder::State::place_group(std::size_t op, std::size_t count, const std::byte* planes,
-                                      std::byte* at) {
-  std::size_t width = value_width(modes[op]);
-  if (width == 0) {
-    store_le(at, starts[op]);
-    return;
-  }
-  join_planes(planes, count, width, at);
-  if (!is_difference(modes[op])) return;
-  auto add_up = [&]<typename T>(T sum) {
-    for (std::size_t i = 0; i < count; ++i) {
-      sum = static_cast<T>(sum + load_le<T>(at + i * sizeof(T)));
-      store_le(at + i * sizeof(T), sum);
-    }
-  };
-  if (width == 1) add_up(static_cast<std::uint8_t>(starts[op]));
-  if (width == 2) add_up(static_cast<std::uint16_t>(starts[op]));
-  if (width == 4) add_up(static_cast<std::uint32_t>(starts[op]));
-  if (width == 8) add_up(starts[op]);
 }
 
 IndexUse EventDecoder::uses() const {
@@ -297,24 +277,34 @@ void EventDecoder::forget_processes(std::uint32_t known) {
 std::size_t EventDecoder::decode(std::span<Event> out) {
   State& s = *state_;
   std::size_t count = std::min(out.size(), s.entries - s.position);
+  auto with = [&]<bool kCoded, bool kResidues>() {
+    if (s.walks)
+      s.decode<kCoded, kResidues, true>(out.data(), count);
+    else
+      s.decode<kCoded, kResidues, false>(out.data(), count);
+  };
   if (s.time_mode == kTimePlain)
-    s.decode<false, false>(out.data(), count);
+    with.operator()<false, false>();
   else if (s.has_residues)
-    s.decode<true, true>(out.data(), count);
+    with.operator()<true, true>();
   else
-    s.decode<true, false>(out.data(), count);
+    with.operator()<true, false>();
   s.position += count;
   return count;
 }
 
 // The loop that all reading goes through. open() has checked every number it uses.
-template <bool kCoded, bool kResidues>
+template <bool kCoded, bool kResidues, bool kAddresses>
 void EventDecoder::State::decode(Event* out, std::size_t count) {
   const std::uint16_t* number = numbers.data() + position;
   const std::byte* symbol = time_symbols.data() + (kCoded ? position : position * 8);
   const std::byte* residue = kResidues ? residues.data() + position : nullptr;
   const std::byte* low_bits = bits.data();
-  const std::byte* all_values = values.data();
+  auto next = [](OpCursor& cursor, const std::byte* numbers_of_ops) {
+    std::uint64_t result = load_le<std::uint64_t>(numbers_of_ops + cursor.position) & cursor.mask;
+    cursor.position += cursor.stride;
+    return result;
+  };
   std::uint64_t now = time;
   std::uint64_t at = bits_at;
   for (std::size_t i = 0; i < count; ++i) {
@@ -332,9 +322,8 @@ void EventDecoder::State::decode(Event* out, std::size_t count) {
       now += load_le<std::uint64_t>(symbol + i * 8);
     }
     event.time = now;
-    ValueCursor& cursor = cursors[op];
-    event.value = load_le<std::uint64_t>(all_values + cursor.position) & cursor.mask;
-    cursor.position += cursor.stride;
+    event.value = next(values.cursors()[op], values.numbers());
+    if constexpr (kAddresses) event.address = next(addresses.cursors()[op], addresses.numbers());
   }
   time = now;
   bits_at = at;

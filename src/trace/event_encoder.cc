@@ -10,6 +10,7 @@
 #include "trace/format.h"
 #include "trace/numbering.h"
 #include "trace/op.h"
+#include "trace/op_column.h"
 #include "trace/sections.h"
 #include "trace/time_code.h"
 
@@ -27,50 +28,56 @@ std::uint64_t hash_number(const std::uint64_t& number) {
 using OpNumbering = Numbering<Op, hash_op>;
 using FieldNumbering = Numbering<std::uint64_t, hash_number>;
 
-// How the values of one op are kept.
-struct ValuePlan {
-  std::uint8_t mode = kConstantValue;
-  std::uint64_t start = 0;  // the constant, or what the first difference is from
-};
+// Ops that differ in nothing but the address are one op with a column of addresses, if there are
+// many of them and each is seldom used: a walk through memory. A register block keeps an op each,
+// which costs less and decodes faster.
+constexpr std::size_t kManyAddresses = 128;
+constexpr std::size_t kSeldom = 8;
 
-std::size_t width_for(std::uint64_t largest) {
-  auto bytes = static_cast<std::size_t>(std::bit_width(largest) + 7) / 8;
-  return std::max<std::size_t>(std::bit_ceil(bytes), 1);
+void sum_up(std::vector<std::uint32_t>& counts) {
+  std::uint32_t sum = 0;
+  for (std::uint32_t& count : counts) sum += std::exchange(count, sum);
 }
 
 }  // namespace
 
 struct EventEncoder::State {
-  State(int level, std::uint64_t ns) : compressor(level), trial(1), resolution(ns) {}
+  State(int level, std::uint64_t ns) : compressor(level), resolution(ns) {}
 
-  void order_by_op();
+  void merge_walks();
+  void choose_walks(std::vector<std::uint32_t>& new_number);
+  void group_by_op();
   void put_dictionary();
-  void put_field(std::span<const std::uint64_t> column);
+  void put_field(std::span<const std::uint64_t> numbers_of_ops);
   void put_op_numbers();
-  void put_values();
-  ValuePlan plan(std::span<const std::uint64_t> group);
-  std::size_t trial_size(std::span<const std::uint64_t> numbers, std::size_t width);
+  bool put_times();
+  void put_sections(bool coded);
+  void clear();
 
   Compressor compressor;
-  Compressor trial;
   std::uint64_t resolution;
 
   OpNumbering ops;
-  FieldNumbering numbering;
   std::vector<std::uint16_t> numbers;  // op, by event
   std::vector<std::uint64_t> times;
   std::vector<std::uint64_t> values;
 
-  std::vector<std::uint32_t> group_start;  // by op: where its values stand in by_op; one more
-  std::vector<std::uint64_t> by_op;        // the values, op by op
-  std::vector<std::uint64_t> differences;
-  std::vector<ValuePlan> plans;  // by op
+  bool walks = false;                      // some ops have a column of addresses
+  std::vector<Op> dictionary_ops;          // the block's, after merging
+  std::vector<std::uint64_t> addresses;    // by event, if walks
+  OpNumbering classes;                     // ops without their address
+  std::vector<std::uint32_t> group_start;  // by op: where its numbers stand in by_op; one more
+  std::vector<std::uint32_t> group_next;
+  std::vector<std::uint64_t> by_op;
+  OpColumnWriter address_column;
+  OpColumnWriter value_column;
+
+  FieldNumbering numbering;
   std::vector<std::uint64_t> column;
+  std::vector<std::uint64_t> codes;
   std::vector<std::uint64_t> fresh;
   std::vector<std::byte> dictionary;
   std::vector<std::byte> op_numbers;
-  std::vector<std::byte> value_bytes;
-  std::vector<std::byte> scratch;
   std::vector<std::byte> table;
   TimeCoder coder;
   TimeCode time;
@@ -100,116 +107,111 @@ std::size_t EventEncoder::add(std::span<const Event> events) {
 std::span<const std::byte> EventEncoder::finish() {
   State& s = *state_;
   IOVM_ASSERT(!s.numbers.empty());
-  s.order_by_op();
-  s.put_values();
+  s.merge_walks();
+  s.group_by_op();
   s.put_dictionary();
   s.put_op_numbers();
-  bool coded = s.coder.encode(s.times, s.times[0], s.time);
-  s.table.clear();
-  if (coded) {
-    for (std::uint8_t length : s.time.length) s.table.push_back(static_cast<std::byte>(length));
-    put_planes(s.time.base, 8, s.table);
-  } else {
-    for (std::size_t i = s.times.size(); i-- > 1;) s.times[i] -= s.times[i - 1];
-    std::uint64_t first = std::exchange(s.times[0], 0);
-    s.time = TimeCode{};
-    put_planes(s.times, 8, s.time.symbols);
-    s.times[0] = first;
-  }
-  s.payload.assign(kColumnsHeadBytes, std::byte{0});
-  store_le(s.payload.data(), static_cast<std::uint32_t>(s.ops.keys().size()));
-  store_le(s.payload.data() + 4, static_cast<std::uint16_t>(s.time.base.size()));
-  s.payload[6] = static_cast<std::byte>(coded ? kTimeCoded : kTimePlain);
-  store_le(s.payload.data() + 8, s.time.quantum);
-  store_le(s.payload.data() + 16, s.times[0]);
-  SectionWriter sections(s.compressor, s.payload);
-  sections.add(s.dictionary);
-  sections.add(s.op_numbers);
-  sections.add(s.table);
-  sections.add(s.time.symbols);
-  sections.add(s.time.residues);
-  sections.add(s.time.bits, true);
-  sections.add(s.value_bytes);
-  s.ops.clear();
-  s.numbers.clear();
-  s.times.clear();
-  s.values.clear();
+  bool coded = s.put_times();
+  s.put_sections(coded);
+  s.clear();
   return s.payload;
 }
 
-// A counting sort of the values by op; within an op they keep their order.
-void EventEncoder::State::order_by_op() {
-  group_start.assign(ops.keys().size() + 1, 0);
-  for (std::uint16_t number : numbers) group_start[number + 1U] += 1;
-  for (std::size_t i = 1; i < group_start.size(); ++i) group_start[i] += group_start[i - 1];
-  by_op.resize(values.size());
-  std::vector<std::uint32_t> next(group_start.begin(), group_start.end() - 1);
-  for (std::size_t i = 0; i < values.size(); ++i) by_op[next[numbers[i]]++] = values[i];
-}
-
-void EventEncoder::State::put_values() {
-  value_bytes.clear();
-  plans.clear();
-  for (std::size_t op = 0; op + 1 < group_start.size(); ++op) {
-    auto group = std::span<const std::uint64_t>(by_op).subspan(
-        group_start[op], group_start[op + 1] - group_start[op]);
-    plans.push_back(plan(group));
-    if (plans.back().mode == kConstantValue) continue;
-    std::size_t width = value_width(plans.back().mode);
-    put_planes(is_difference(plans.back().mode) ? differences : group, width, value_bytes);
+// Makes one op of those that differ in their addresses only, where choose_walks() says so.
+void EventEncoder::State::merge_walks() {
+  const std::vector<Op>& keys = ops.keys();
+  std::vector<std::uint32_t> new_number;
+  if (keys.size() >= kManyAddresses) choose_walks(new_number);
+  walks = !new_number.empty();
+  if (!walks) {
+    dictionary_ops = keys;
+    return;
+  }
+  addresses.resize(numbers.size());
+  for (std::size_t i = 0; i < numbers.size(); ++i) {
+    addresses[i] = keys[numbers[i]][0];
+    numbers[i] = static_cast<std::uint16_t>(new_number[numbers[i]]);
   }
 }
 
-// The cheapest way for one op's values; if that is differences, they are in `differences` then.
-ValuePlan EventEncoder::State::plan(std::span<const std::uint64_t> group) {
-  std::uint64_t largest = 0;
-  std::uint64_t changes = 0;
-  for (std::uint64_t value : group) {
-    largest |= value;
-    changes |= value ^ group[0];
+// The new number of every op, and the ops by new number; or nothing, if all stay as they are.
+void EventEncoder::State::choose_walks(std::vector<std::uint32_t>& new_number) {
+  const std::vector<Op>& keys = ops.keys();
+  classes.clear();
+  std::vector<std::uint32_t> class_of(keys.size());
+  std::vector<std::uint32_t> class_ops;
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    Op without = keys[i];
+    without[0] = 0;
+    class_of[i] = classes(without).value;
+    class_ops.resize(classes.keys().size(), 0);
+    class_ops[class_of[i]] += 1;
   }
-  if (changes == 0) return {kConstantValue, group[0]};
-  std::size_t width = width_for(largest);
-  differences.resize(group.size());
-  differences[0] = 0;
-  for (std::size_t i = 1; i < group.size(); ++i) differences[i] = group[i] - group[i - 1];
-  // Trying both on the first few says enough.
-  std::size_t few = std::min<std::size_t>(group.size(), 2048);
-  constexpr std::size_t kWorthTrying = 16;
-  bool try_it = group.size() >= kWorthTrying;
-  bool better = try_it && trial_size(std::span(differences).first(few), width) <
-                              trial_size(group.first(few), width);
-  if (!better) return {value_mode(width, false), 0};
-  return {value_mode(width, true), group[0]};
+  if (*std::max_element(class_ops.begin(), class_ops.end()) < kManyAddresses) return;
+  std::vector<std::uint32_t> class_events(class_ops.size(), 0);
+  for (std::uint16_t number : numbers) class_events[class_of[number]] += 1;
+  constexpr std::uint32_t kNone = ~0U;
+  std::vector<std::uint32_t> walk_number(class_ops.size(), kNone);
+  dictionary_ops.clear();
+  new_number.resize(keys.size());
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    std::uint32_t one = class_of[i];
+    bool walk = class_ops[one] >= kManyAddresses && class_events[one] < class_ops[one] * kSeldom;
+    if (!walk || walk_number[one] == kNone) {
+      new_number[i] = static_cast<std::uint32_t>(dictionary_ops.size());
+      dictionary_ops.push_back(keys[i]);
+      if (walk) walk_number[one] = new_number[i];
+    } else {
+      new_number[i] = walk_number[one];
+    }
+  }
+  if (dictionary_ops.size() == keys.size()) new_number.clear();
 }
 
-std::size_t EventEncoder::State::trial_size(std::span<const std::uint64_t> some,
-                                            std::size_t width) {
-  scratch.clear();
-  put_planes(some, width, scratch);
-  std::vector<std::byte> out;
-  return trial.append(scratch, out);
+// A counting sort of values and addresses by op; within an op they keep their order.
+void EventEncoder::State::group_by_op() {
+  group_start.assign(dictionary_ops.size() + 1, 0);
+  for (std::uint16_t number : numbers) group_start[number] += 1;
+  sum_up(group_start);
+  auto fill = [&](const std::vector<std::uint64_t>& all, OpColumnWriter& writer) {
+    by_op.resize(all.size());
+    group_next = group_start;
+    for (std::size_t i = 0; i < all.size(); ++i) by_op[group_next[numbers[i]]++] = all[i];
+    writer.clear();
+    for (std::size_t op = 0; op + 1 < group_start.size(); ++op)
+      writer.add(std::span<const std::uint64_t>(by_op).subspan(
+          group_start[op], group_start[op + 1] - group_start[op]));
+  };
+  fill(values, value_column);
+  address_column.clear();
+  if (walks) fill(addresses, address_column);
 }
 
 void EventEncoder::State::put_dictionary() {
   dictionary.clear();
   for (std::size_t field = 0; field < kOpFields; ++field) {
     column.clear();
-    for (const Op& op : ops.keys()) column.push_back(op[field]);
+    if (field == 0 && walks)
+      for (const OpPlan& plan : address_column.plans()) column.push_back(plan.start);
+    else
+      for (const Op& op : dictionary_ops) column.push_back(op[field]);
     put_field(column);
   }
   column.clear();
-  for (const ValuePlan& one : plans) column.push_back(one.start);
+  for (const OpPlan& plan : value_column.plans()) column.push_back(plan.start);
   put_field(column);
-  for (const ValuePlan& one : plans) dictionary.push_back(static_cast<std::byte>(one.mode));
+  for (std::size_t i = 0; i < dictionary_ops.size(); ++i)
+    dictionary.push_back(
+        static_cast<std::byte>(walks ? address_column.plans()[i].mode : kConstantMode));
+  for (const OpPlan& plan : value_column.plans())
+    dictionary.push_back(static_cast<std::byte>(plan.mode));
 }
 
-// How many distinct numbers ago each was seen last, 0 for a new one; and the new ones' differences.
+// How many distinct numbers ago each was new, 0 for a new one; and the new ones' differences.
 void EventEncoder::State::put_field(std::span<const std::uint64_t> numbers_of_ops) {
   numbering.clear();
   fresh.clear();
-  std::vector<std::uint64_t> codes;
-  codes.reserve(numbers_of_ops.size());
+  codes.clear();
   std::uint64_t last = 0;
   for (std::uint64_t number : numbers_of_ops) {
     std::size_t known = numbering.keys().size();
@@ -224,13 +226,54 @@ void EventEncoder::State::put_field(std::span<const std::uint64_t> numbers_of_op
 }
 
 void EventEncoder::State::put_op_numbers() {
-  bool wide = ops.keys().size() > 256;
+  bool wide = dictionary_ops.size() > 256;
   std::size_t count = numbers.size();
   op_numbers.resize(count * (wide ? 2 : 1));
   for (std::size_t i = 0; i < count; ++i) op_numbers[i] = static_cast<std::byte>(numbers[i]);
   if (!wide) return;
   for (std::size_t i = 0; i < count; ++i)
     op_numbers[count + i] = static_cast<std::byte>(numbers[i] >> 8);
+}
+
+// True if the times are coded, false if they are plain.
+bool EventEncoder::State::put_times() {
+  table.clear();
+  if (coder.encode(times, times[0], time)) {
+    for (std::uint8_t length : time.length) table.push_back(static_cast<std::byte>(length));
+    put_planes(time.base, 8, table);
+    return true;
+  }
+  column.assign(times.begin(), times.end());
+  for (std::size_t i = column.size(); i-- > 1;) column[i] -= column[i - 1];
+  column[0] = 0;
+  time = TimeCode{};
+  put_planes(column, 8, time.symbols);
+  return false;
+}
+
+void EventEncoder::State::put_sections(bool coded) {
+  payload.assign(kColumnsHeadBytes, std::byte{0});
+  store_le(payload.data(), static_cast<std::uint32_t>(dictionary_ops.size()));
+  store_le(payload.data() + 4, static_cast<std::uint16_t>(time.base.size()));
+  payload[6] = static_cast<std::byte>(coded ? kTimeCoded : kTimePlain);
+  store_le(payload.data() + 8, time.quantum);
+  store_le(payload.data() + 16, times[0]);
+  SectionWriter sections(compressor, payload);
+  sections.add(dictionary);
+  sections.add(op_numbers);
+  sections.add(table);
+  sections.add(time.symbols);
+  sections.add(time.residues);
+  sections.add(time.bits, true);
+  sections.add(address_column.bytes());
+  sections.add(value_column.bytes());
+}
+
+void EventEncoder::State::clear() {
+  ops.clear();
+  numbers.clear();
+  times.clear();
+  values.clear();
 }
 
 }  // namespace iovm::trace

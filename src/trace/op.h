@@ -28,33 +28,40 @@ inline constexpr std::size_t kPresentAt = 56;
 inline Op op_of(const Event& event) {
   const auto* bytes = reinterpret_cast<const std::byte*>(&event);
   std::uint64_t place = 0;
-  std::uint64_t present = 0;
   std::memcpy(&place, bytes + internal::kPlaceAt, sizeof place);
-  std::memcpy(&present, bytes + internal::kPresentAt, sizeof present);
-  return {event.address, event.rip, event.cr3, event.count, event.process, place, present};
+  return {event.address, event.rip, event.cr3, event.count, event.process, place, event.present};
 }
 
-inline Event event_of(const Op& op) {
-  Event event;
-  event.address = op[0];
-  event.rip = op[1];
-  event.cr3 = op[2];
-  event.count = static_cast<std::uint32_t>(op[3]);
-  event.process = static_cast<std::uint32_t>(op[4]);
+// Puts one number of an op into an event; false if no event of this version can have it.
+inline bool put_field(Event& event, OpField field, std::uint64_t number) {
   auto* bytes = reinterpret_cast<std::byte*>(&event);
-  std::memcpy(bytes + internal::kPlaceAt, &op[5], sizeof op[5]);
-  std::memcpy(bytes + internal::kPresentAt, &op[6], sizeof op[6]);
-  return event;
+  switch (field) {
+    case OpField::address:
+      event.address = number;
+      return true;
+    case OpField::rip:
+      event.rip = number;
+      return true;
+    case OpField::cr3:
+      event.cr3 = number;
+      return true;
+    case OpField::count:
+      event.count = static_cast<std::uint32_t>(number);
+      return number <= UINT32_MAX;
+    case OpField::process:
+      event.process = static_cast<std::uint32_t>(number);
+      return number <= UINT32_MAX;
+    case OpField::place:
+      std::memcpy(bytes + internal::kPlaceAt, &number, sizeof number);
+      return static_cast<int>(event.kind) < kEventKinds && static_cast<int>(event.direction) <= 1;
+    case OpField::present:
+      std::memcpy(bytes + internal::kPresentAt, &number, sizeof number);
+      return number <= 0xff;  // the bytes behind it are spare
+  }
+  return false;
 }
 
 static_assert(offsetof(Event, vcpu) == internal::kPlaceAt);
 static_assert(offsetof(Event, present) == internal::kPresentAt);
-
-// Whether an op from a file makes an event that this version knows.
-inline bool is_possible(const Op& op) {
-  Event event = event_of(op);
-  return op[3] <= UINT32_MAX && op[4] <= UINT32_MAX && op[6] <= 0xff &&
-         static_cast<int>(event.kind) < kEventKinds && static_cast<int>(event.direction) <= 1;
-}
 
 }  // namespace iovm::trace

@@ -23,9 +23,10 @@ enum class Section : std::uint8_t {
   time_symbols,
   time_residues,
   time_bits,
+  addresses,
   values,
 };
-inline constexpr std::size_t kSections = 7;
+inline constexpr std::size_t kSections = 8;
 inline constexpr std::size_t kSectionTableBytes = kSections * 8;
 
 class SectionWriter {

@@ -97,6 +97,7 @@ class TraceWriter::Impl {
   ContextMark mark_;  // how much of it does already
   BlockHead block_;   // of the block being filled
   std::uint64_t filling_since_ = 0;
+  std::vector<std::byte> whole_;  // the block being written, head and payload
   Index index_;
   WriterStats stats_;
   std::optional<Error> failure_;
@@ -189,10 +190,10 @@ Status TraceWriter::Impl::put_block(BlockKind kind, std::span<const std::byte> p
   block_.payload_bytes = static_cast<std::uint32_t>(payload.size());
   block_.payload_check = checksum(payload);
   auto head = encode_block_head(block_);
-  std::vector<std::byte> whole(head.begin(), head.end());
-  whole.insert(whole.end(), payload.begin(), payload.end());
+  whole_.assign(head.begin(), head.end());
+  whole_.insert(whole_.end(), payload.begin(), payload.end());
   std::uint64_t offset = stats_.bytes;
-  if (auto done = put(whole); !done) return done;
+  if (auto done = put(whole_); !done) return done;
   index_.add(offset, block_);
   block_ = empty_block(block_.number + 1, block_.first_entry + block_.entries);
   return {};

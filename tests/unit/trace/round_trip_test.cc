@@ -60,6 +60,15 @@ TEST_F(TraceTest, TimesMayStepBackwards) {
   EXPECT_TRUE(read_bytes(written(events)).events == events);
 }
 
+TEST_F(TraceTest, AWalkThroughMemoryComesBack) {
+  std::vector<Event> events = pci_scan(5000);
+  for (std::size_t i = 0; i < events.size(); i += 2) {
+    events[i].kind = EventKind::mmio;
+    events[i].address = 0xb8000 + (i * 7919 % 3000) * 2;
+  }
+  EXPECT_TRUE(read_bytes(written(events)).events == events);
+}
+
 TEST_F(TraceTest, TimesAreKeptInTheResolutionAskedFor) {
   options_.time_resolution_ns = 1000;
   std::vector<Event> events = pci_scan(5000);
