@@ -65,7 +65,7 @@ struct Score {
   Bits bits = 0;
   std::uint8_t matched = 0;  // symbols of context that the symbol was seen after
   bool known = true;         // the symbol is in the model
-  bool followed = true;      // it was seen after as long a context as the method asks for
+  bool followed = true;      // training saw it after the state's context
 };
 
 class Model {
@@ -145,7 +145,7 @@ inline Score Model::score(const State& in, Symbol symbol, State& out) const {
   out.length = full ? in.length : in.length + 1;
   out.node = edge != nullptr ? edge->next : 0;
   Score score{price + (edge != nullptr ? edge->bits : unknown_), nodes_[node].depth,
-              edge != nullptr, edge != nullptr && (!full || node == in.node)};
+              edge != nullptr, edge != nullptr && node == in.node};
   if (options_.method != Method::markov) {
     // Only whole windows count, and they were seen or they were not.
     bool seen = edge != nullptr && nodes_[node].depth == options_.context();

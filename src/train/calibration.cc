@@ -83,12 +83,21 @@ Calibration Calibrator::take() {
   return std::move(calibration_);
 }
 
-// Wilson and Hilferty's approximation of half the 95 % quantile of chi squared with 2n + 2 degrees
-// of freedom; 3.0 for none.
+// The mean of the Poisson distribution of which n or less come up one time in twenty: exactly, by
+// halving; for many by Wilson and Hilferty's approximation of chi squared.
 double poisson_bound(std::uint64_t n) {
   double k = static_cast<double>(n) + 1;
   double root = 1 - 1 / (9 * k) + 1.6448536 / (3 * std::sqrt(k));
-  return k * root * root * root;
+  double rough = k * root * root * root;
+  if (n > 100) return rough;
+  double low = 0, high = 2 * rough + 10;
+  for (int step = 0; step < 60; ++step) {
+    double mean = (low + high) / 2;
+    double term = std::exp(-mean), sum = term;
+    for (std::uint64_t i = 1; i <= n; ++i) sum += term *= mean / static_cast<double>(i);
+    (sum > 0.05 ? low : high) = mean;
+  }
+  return low;
 }
 
 double needed(const Promise& promise) {

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <map>
+#include <random>
+
+#include "model/model_file.h"
+#include "train/calibration.h"
+#include "train/counter.h"
+#include "train/trainer.h"
+#include "unit/model/events.h"
+
+namespace iovm::train {
+namespace {
+
+using model::kFirstSymbol;
+using model::kNoSymbol;
+using model::Symbol;
+
+TEST(CounterTest, CountsWhatCountingOneByOneCounts) {
+  std::mt19937 random(1);
+  std::vector<Symbol> stream;
+  for (int i = 0; i < 5000; ++i) stream.push_back(kFirstSymbol + static_cast<Symbol>(random() % 7));
+  Counter counter(3);
+  std::map<std::vector<Symbol>, std::uint64_t> expected;
+  Counter::Context context = Counter::kStart;
+  for (std::size_t i = 0; i < stream.size(); ++i) {
+    context = counter.add(context, stream[i]);
+    std::vector<Symbol> gram(4, kNoSymbol);
+    for (std::size_t back = 0; back < 4 && back <= i; ++back) gram[3 - back] = stream[i - back];
+    ++expected[gram];
+  }
+  model::Ngrams got = counter.ngrams();
+  ASSERT_EQ(got.size(), expected.size());
+  std::size_t at = 0;
+  for (const auto& [gram, count] : expected) {
+    EXPECT_TRUE(std::ranges::equal(got.at(at), gram));
+    EXPECT_EQ(got.counts[at++], count);
+  }
+}
+
+TEST(CounterTest, CountsNoNewSequencesBeyondItsBound) {
+  Counter counter(1, 10);
+  Counter::Context context = Counter::kStart;
+  for (Symbol s = 0; s < 100; ++s) context = counter.add(context, kFirstSymbol + s);
+  EXPECT_EQ(counter.ngrams().size(), 10u);
+  EXPECT_EQ(counter.left_out(), 90u);
+}
+
+// Work as a disk and a clock do it, a little different with each seed.
+std::vector<trace::Event> work(unsigned seed, int rounds = 40) {
+  std::mt19937 random(seed);
+  TestGuest guest;
+  for (int i = 0; i < rounds; ++i) {
+    guest.out(0x1f2, random() & 0xff).out(0x1f3, random() & 0xff).out(0x1f6, 0xe0);
+    guest.out(0x1f7, random() % 4 == 0 ? 0xca : 0xc8).in(0x1f7, 0x58);
+    if (random() % 3 == 0) guest.out(0x70, 0x0a).in(0x71, 0x26);
+  }
+  return guest.events;
+}
+
+class TrainerTest : public testing::Test {
+ protected:
+  static trace::VectorSource source(std::vector<trace::Event> events, std::uint8_t id = 0) {
+    trace::Context context;
+    context.info.id[0] = id;
+    context.info.utc_offset_ns = id;  // the order of recordings
+    return {context, std::move(events)};
+  }
+  static model::ModelData train(const std::vector<unsigned>& seeds) {
+    Trainer trainer({}, {});
+    for (unsigned seed : seeds) {
+      auto recording = source(work(seed), static_cast<std::uint8_t>(seed));
+      EXPECT_TRUE(trainer.add(recording));
+    }
+    return trainer.finish()->data;
+  }
+};
+
+TEST_F(TrainerTest, MergingModelsIsTrainingOnAllBitForBit) {
+  model::ModelData all = train({1, 2, 3});
+  model::ModelData sum = *merge(*merge(train({1}), train({2})), train({3}));
+  sum.calibration = all.calibration;
+  sum.threshold = all.threshold;
+  EXPECT_EQ(encode_model(sum), encode_model(all));
+}
+
+TEST_F(TrainerTest, TheOrderOfRecordingsOnTheCommandLineDoesNotMatter) {
+  EXPECT_EQ(encode_model(train({1, 2, 3})), encode_model(train({3, 1, 2})));
+}
+
+TEST_F(TrainerTest, CountsEveryEventOnce) {
+  model::ModelData data = train({1, 2});
+  std::uint64_t total = 0;
+  for (std::uint64_t count : data.ngrams.counts) total += count;
+  EXPECT_EQ(total, work(1).size() + work(2).size());
+  EXPECT_EQ(data.origins.size(), 2u);
+}
+
+TEST_F(TrainerTest, NoSequenceIsJoinedAcrossALoss) {
+  TestGuest guest;
+  guest.out(0x60, 1).lose().in(0x60, 1);
+  Trainer trainer({}, {});
+  auto recording = source(guest.events);
+  ASSERT_TRUE(trainer.add(recording));
+  auto training = trainer.finish();
+  ASSERT_TRUE(training);
+  EXPECT_EQ(training->lost.all(), 1u);
+  for (std::size_t i = 0; i < training->data.ngrams.size(); ++i) {
+    EXPECT_EQ(training->data.ngrams.at(i)[4], kNoSymbol);  // one symbol each, nothing before it
+  }
+}
+
+TEST_F(TrainerTest, NothingToTrainOnIsAnError) {
+  Trainer trainer({}, {});
+  auto recording = source({});
+  ASSERT_TRUE(trainer.add(recording));
+  auto training = trainer.finish();
+  ASSERT_FALSE(training);
+  EXPECT_EQ(training.error().fault(), Fault::input);
+}
+
+TEST_F(TrainerTest, TheLatestThirdIsHeldOut) {
+  model::ModelData data = train({1, 2, 3, 4, 5, 6});
+  EXPECT_EQ(data.calibration.sessions, 2u);
+  EXPECT_EQ(data.calibration.events, work(5).size() + work(6).size());
+  EXPECT_EQ(train({1}).calibration.events, work(1).size() / 3);
+}
+
+TEST_F(TrainerTest, ManyRecordingsAreCountedLikeFew) {
+  std::vector<unsigned> seeds;
+  for (unsigned i = 0; i < 80; ++i) seeds.push_back(i);
+  model::ModelData data = train(seeds);
+  EXPECT_EQ(data.origins.size(), 80u);
+  std::uint64_t total = 0, expected = 0;
+  for (std::uint64_t count : data.ngrams.counts) total += count;
+  for (unsigned seed : seeds) expected += work(seed).size();
+  EXPECT_EQ(total, expected);
+}
+
+class ThresholdTest : public testing::Test {
+ protected:
+  static constexpr model::Bits kUnknown = 16 * model::kOneBit;
+  static constexpr std::uint64_t kDay = 86400ULL * 1000000000;
+
+  // A hundred blocks of 0.01, 0.02, ... 1.00 bits.
+  static model::Calibration days(std::uint64_t n) {
+    model::Calibration c{
+        .events = 20000, .duration_ns = n * kDay, .sessions = 1, .blocks = 100, .largest = {}};
+    for (unsigned i = 100; i > 0; --i) c.largest.push_back(i * model::kOneBit / 100);
+    return c;
+  }
+};
+
+// Upper 95 % bounds of a Poisson mean, from its tables.
+TEST_F(ThresholdTest, SeenAlarmsBoundTheRate) {
+  EXPECT_NEAR(poisson_bound(0), 2.996, 0.001);
+  EXPECT_NEAR(poisson_bound(1), 4.744, 0.001);
+  EXPECT_NEAR(poisson_bound(5), 10.513, 0.001);
+  EXPECT_NEAR(poisson_bound(200), 225.5, 0.5);
+}
+
+TEST_F(ThresholdTest, OneADayNeedsThreeDays) {
+  EXPECT_NEAR(needed({}) / kDay, 2.996, 0.001);
+  EXPECT_FALSE(choose_threshold(days(2), {}, kUnknown).supported);
+  EXPECT_TRUE(choose_threshold(days(4), {}, kUnknown).supported);
+}
+
+TEST_F(ThresholdTest, EnoughDataAllowAsManyAlarmsAsPromised) {
+  // Eleven days at one a day allow five alarms: 10.51 <= 11 < 11.84.
+  model::Threshold t = choose_threshold(days(11), {}, kUnknown);
+  EXPECT_EQ(alarms_at(days(11), t.value), 5u);
+  EXPECT_LE(t.expected, 1);
+}
+
+TEST_F(ThresholdTest, TooFewDataSetItAboveAllThatWasSeen) {
+  model::Threshold t = choose_threshold(days(2), {}, kUnknown);
+  EXPECT_GT(t.value, model::kOneBit);
+  EXPECT_EQ(alarms_at(days(2), t.value), 0u);
+  EXPECT_GT(t.expected, 1);
+}
+
+TEST_F(ThresholdTest, FewerDataSetItHigherButNotAboveTheUnknown) {
+  model::Calibration little = days(1);
+  little.duration_ns = 1000000000;
+  model::Threshold t = choose_threshold(little, {}, kUnknown);
+  EXPECT_GT(t.value, choose_threshold(days(2), {}, kUnknown).value);
+  little.largest.front() = 2 * kUnknown;
+  EXPECT_LT(choose_threshold(little, {}, kUnknown).value, kUnknown / 2);
+}
+
+TEST_F(ThresholdTest, NoDataAtAllStillGiveAThreshold) {
+  model::Threshold t = choose_threshold({}, {}, kUnknown);
+  EXPECT_GT(t.value, 0u);
+  EXPECT_LT(t.value, kUnknown);
+  EXPECT_FALSE(t.supported);
+}
+
+TEST_F(ThresholdTest, APromiseInEventsCountsEvents) {
+  model::Promise promise = *model::parse_promise("3/20K");
+  EXPECT_TRUE(choose_threshold(days(0), promise, kUnknown).supported);
+  promise = *model::parse_promise("2/20K");
+  EXPECT_FALSE(choose_threshold(days(0), promise, kUnknown).supported);
+}
+
+}  // namespace
+}  // namespace iovm::train
