@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "record/guest_kernel.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "base/format.h"
+#include "base/text.h"
+#include "record/guest_bringup.h"
+
+namespace iovm::record {
+namespace {
+
+constexpr std::array<std::string_view, 10> kSteps = {
+    "RAM",        "VMCOREINFO", "page tables", "symbols",       "types",
+    "memory map", "first task", "task list",   "first process", "running tasks"};
+
+// The checks of one try, in their order.
+class Steps {
+ public:
+  Steps() {
+    for (std::string_view name : kSteps)
+      checks_.push_back({std::string(name), CheckState::not_reached, {}});
+  }
+
+  void pass(std::string detail) { end(CheckState::ok, std::move(detail)); }
+  void fail(std::string detail) { end(CheckState::failed, std::move(detail)); }
+  // Takes a step's result: its words, or its error.
+  bool take(Result<std::string> result) {
+    if (result)
+      pass(std::move(*result));
+    else
+      fail(result.error().message());
+    return static_cast<bool>(result);
+  }
+
+  std::size_t passed() const { return next_; }
+  const std::vector<GuestCheck>& checks() const { return checks_; }
+
+ private:
+  void end(CheckState state, std::string detail) {
+    checks_[next_].state = state;
+    checks_[next_].detail = std::move(detail);
+    if (state == CheckState::ok) ++next_;
+  }
+
+  std::vector<GuestCheck> checks_;
+  std::size_t next_ = 0;
+};
+
+std::string meaning_text(const Kallsyms& symbols) {
+  constexpr std::string_view kWords[] = {"absolute per-CPU", "from a base", "from their place"};
+  return format("{} in kallsyms, offsets {}", symbols.count,
+                kWords[static_cast<std::size_t>(symbols.meaning)]);
+}
+
+// From a VMCOREINFO text to a kernel, in the slots that memory has now. The steps that passed stay
+// in `steps`; null at the first that does not.
+std::unique_ptr<GuestKernel> try_vmcoreinfo(const GuestMemory& memory, const VmcoreInfo& info,
+                                            Steps& steps) {
+  auto tables = check_page_tables(memory, info);
+  if (!tables) return steps.fail(tables.error().message()), nullptr;
+  steps.pass(format("{} levels, root at {:#x}", tables->five_levels ? 5 : 4, tables->root));
+  KernelSpace space(memory, *tables);
+
+  auto places = kallsyms_tables(info);
+  if (!places) return steps.fail("VMCOREINFO does not say where kallsyms is"), nullptr;
+  auto symbols = read_kallsyms(space, *places, {"_stext", info.symbol("_stext").value_or(0)},
+                               wanted_symbols());
+  if (!symbols) return steps.fail(symbols.error().message()), nullptr;
+  steps.pass(meaning_text(*symbols));
+
+  auto btf = read_btf(space, *symbols);
+  if (!btf) return steps.fail(btf.error().message()), nullptr;
+  auto layout = layout_of(*btf, *symbols);
+  if (!layout) return steps.fail(layout.error().message()), nullptr;
+  steps.pass(format("{} types in BTF, task_struct of {} bytes", btf->types(), layout->task.size));
+  if (!steps.take(check_memory_map(space, *symbols))) return nullptr;
+
+  auto kernel = std::make_unique<GuestKernel>(memory, *tables, *layout);
+  kernel->release = info.release;
+  kernel->build_id = info.build_id;
+  kernel->how = "VMCOREINFO";
+  return kernel;
+}
+
+bool self_test(GuestKernel& kernel, Steps& steps) {
+  TaskWalk walk;
+  if (!steps.take(check_first_task(kernel))) return false;
+  if (!steps.take(check_task_list(kernel, walk))) return false;
+  if (!steps.take(check_first_process(walk))) return false;
+  auto cpus = read_cpus(kernel.space(), kernel.layout().cpu);
+  if (!cpus) return steps.fail(cpus.error().message()), false;
+  kernel.set_cpus(std::move(*cpus));
+  return steps.take(check_running_tasks(kernel, walk));
+}
+
+// Keeps the try that got furthest.
+class Search {
+ public:
+  explicit Search(GuestMemory& memory) : memory_(memory) {}
+
+  bool try_all(const std::vector<VmcoreInfo>& infos, const std::vector<RamLayout>& layouts) {
+    for (const RamLayout& layout : layouts) {
+      memory_.set_slots(layout.slots);
+      for (const VmcoreInfo& info : infos)
+        if (try_one(info, layout)) return true;
+    }
+    return false;
+  }
+
+  void nothing_in(std::size_t mappings, std::uint64_t pages) {
+    Steps steps;
+    steps.pass(format("{} mappings that could be it", mappings));
+    steps.fail(
+        format("none in {} pages: the guest is still booting, or runs no Linux with crash "
+               "dump support",
+               pages));
+    keep(steps);
+  }
+
+  KernelSearch take() {
+    auto failed = std::find_if(result_.checks.begin(), result_.checks.end(),
+                               [](const auto& c) { return c.state == CheckState::failed; });
+    if (!result_.kernel && failed != result_.checks.end())
+      result_.why_not = failed->name + ": " + failed->detail;
+    return std::move(result_);
+  }
+
+ private:
+  bool try_one(const VmcoreInfo& info, const RamLayout& layout) {
+    Steps steps;
+    std::uint64_t total = 0;
+    for (const GuestSlot& slot : layout.slots.all()) total += slot.size;
+    steps.pass(format("{}, {}", describe_size(total), layout.name));
+    steps.pass(format("Linux {}", escape_terminal(info.release)));
+    auto kernel = try_vmcoreinfo(memory_, info, steps);
+    bool good = kernel && self_test(*kernel, steps);
+    if (good) {
+      kernel->ram = layout.name;
+      result_.kernel = std::move(kernel);
+    }
+    keep(steps);
+    return good;
+  }
+
+  void keep(const Steps& steps) {
+    if (!result_.checks.empty() && steps.passed() <= furthest_) return;
+    furthest_ = steps.passed();
+    result_.checks = steps.checks();
+  }
+
+  GuestMemory& memory_;
+  KernelSearch result_;
+  std::size_t furthest_ = 0;
+};
+
+}  // namespace
+
+bool GuestKernel::confirmed_by(std::uint64_t cr3) const {
+  PageTables seen{cr3 & kPageTableMask, space_.tables().five_levels};
+  auto ours = space_.translate(layout_.init_task);
+  for (std::uint64_t root : {seen.root, seen.root & ~kUserRootBit}) {
+    seen.root = root;
+    auto theirs = seen.walk(space_.memory(), layout_.init_task);
+    if (ours && theirs && theirs->gpa == *ours) return true;
+  }
+  return false;
+}
+
+bool GuestKernel::still_there() const {
+  space_.forget();
+  return static_cast<bool>(check_first_task(*this));
+}
+
+KernelSearch find_guest_kernel(GuestMemory& memory, const std::vector<RamMapping>& mappings,
+                               const GuestSlots* known_slots) {
+  Search search(memory);
+  std::uint64_t pages = 0;
+  bool found = false;
+  for (const RamMapping& mapping : mappings) {
+    VmcoreScan scan = scan_for_vmcoreinfo(memory, mapping);
+    pages += scan.pages;
+    found = found || !scan.found.empty();
+    std::vector<RamLayout> layouts;
+    if (known_slots != nullptr)
+      layouts.push_back({"KVM's slots", *known_slots});
+    else
+      layouts = layouts_of(mapping, mappings);
+    if (search.try_all(scan.found, layouts)) return search.take();
+  }
+  if (!found) search.nothing_in(mappings.size(), pages);
+  return search.take();
+}
+
+}  // namespace iovm::record

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Finding the Linux kernel of a running guest with nothing prepared in it: from its VMM's mappings
+// to a kernel whose tasks can be read, each step checked before the next is trusted (design: guest
+// processes). The steps are data, named for people; `iovm doctor --vm` prints them.
+//
+//   RAM -> VMCOREINFO -> page tables -> symbols -> types -> layout -> memory map -> self-test
+//
+// Every arrangement of RAM and every VMCOREINFO text that was found is tried, and the first that
+// passes the whole self-test is taken: init_task is "swapper/0", the list of tasks closes, process
+// 1 is in it, and so is what each CPU says to be running. To forge all that, an attacker must know
+// physical addresses: he is the guest's kernel already, and can lie about his own processes only.
+// confirmed_by() checks against what cannot be forged, a vCPU's own CR3.
+//
+// Whoever asks while the guest is still booting gets no kernel and a reason; asking again later is
+// the caller's part. The search reads for up to a second or two; give it a thread of its own.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "record/guest_layout.h"
+#include "record/guest_memory.h"
+#include "record/guest_pagetable.h"
+#include "record/guest_ram.h"
+#include "record/guest_tasks.h"
+
+namespace iovm::record {
+
+enum class CheckState : std::uint8_t { ok, failed, not_reached };
+
+struct GuestCheck {
+  std::string name;  // "page tables"
+  CheckState state = CheckState::not_reached;
+  std::string detail;  // what was found, or why not: safe for a terminal
+};
+
+// One CPU of the guest's kernel: where it keeps the pointer to its running task. A source may read
+// that word at the moment of an exit, by `hva`, from the vCPU's thread.
+struct GuestCpu {
+  std::uint32_t number = 0;   // Linux's
+  std::uint64_t gs_base = 0;  // in kernel mode
+  std::uint64_t current = 0;  // address of the pointer: virtual, and in the VMM
+  std::uint64_t current_hva = 0;
+  std::uint64_t preempt_count_hva = 0;  // 0: not known
+};
+
+class GuestKernel {
+ public:
+  GuestKernel(const GuestMemory& memory, PageTables tables, KernelLayout layout)
+      : space_(memory, tables), layout_(layout) {}
+
+  const KernelSpace& space() const { return space_; }
+  const KernelLayout& layout() const { return layout_; }
+  const std::vector<GuestCpu>& cpus() const { return cpus_; }
+
+  // True: this page table root (a CR3 seen in a vCPU) maps init_task where ours does.
+  bool confirmed_by(std::uint64_t cr3) const;
+  // Still the kernel that it was: init_task is where and what it was found to be.
+  bool still_there() const;
+
+  void set_cpus(std::vector<GuestCpu> cpus) { cpus_ = std::move(cpus); }
+
+  std::string release;
+  std::string build_id;
+  std::string ram;  // the arrangement's name
+  std::string how;  // how it was found: "VMCOREINFO", "scan of its image"
+
+ private:
+  KernelSpace space_;
+  KernelLayout layout_;
+  std::vector<GuestCpu> cpus_;
+};
+
+struct KernelSearch {
+  std::unique_ptr<GuestKernel> kernel;  // null: not found
+  std::vector<GuestCheck>
+      checks;           // of the try that was taken, or else of the one that got furthest
+  std::string why_not;  // the first check that failed, in a sentence
+};
+
+// Searches `mappings`; on success memory's slots are those of the arrangement that fits.
+// `known_slots`: KVM's own, where a source has them; then nothing is guessed.
+KernelSearch find_guest_kernel(GuestMemory& memory, const std::vector<RamMapping>& mappings,
+                               const GuestSlots* known_slots = nullptr);
+
+}  // namespace iovm::record
