@@ -39,11 +39,12 @@ struct iovm_buffer {
 	u64 taken;
 };
 
-/* Records of one vCPU that are not in any ring yet: the next one says so first. */
+/* Records of one vCPU that are not in any ring yet: its next one says so first. */
 struct iovm_gap {
 	u64 count;
 	u64 first;
 	u32 cause;
+	bool shared; /* of any vCPU on one CPU, for those that have none of their own */
 };
 
 struct iovm_buffer *iovm_buffer_create(u32 cpu, u32 slots);

@@ -68,15 +68,18 @@ static void put_gap(struct iovm_buffer *buffer, const struct iovm_record *after,
 		.time = after->time,
 		.address = gap->first,
 		.value = gap->count,
-		.tgid = after->tgid,
-		.tid = after->tid,
 		.count = gap->cause,
 		.sequence = after->sequence,
-		.vcpu = after->vcpu,
-		.present = IOVM_HAS_VALUE | (after->present & IOVM_HAS_VCPU),
+		.present = IOVM_HAS_VALUE,
 		.kind = IOVM_LOSS,
 	};
 
+	if (!gap->shared) {
+		loss.tgid = after->tgid;
+		loss.tid = after->tid;
+		loss.vcpu = after->vcpu;
+		loss.present |= after->present & IOVM_HAS_VCPU;
+	}
 	put(buffer, &loss);
 	gap->count = 0;
 }

@@ -66,6 +66,7 @@ static int wake_reader(void *data)
 struct iovm_session *iovm_session_create(void)
 {
 	struct iovm_session *session = kzalloc(sizeof(*session), GFP_KERNEL_ACCOUNT);
+	unsigned int cpu;
 
 	if (!session)
 		return NULL;
@@ -74,6 +75,9 @@ struct iovm_session *iovm_session_create(void)
 		kfree(session);
 		return NULL;
 	}
+	for_each_possible_cpu(cpu)
+		per_cpu_ptr(session->gaps, cpu)->shared = true;
+	session->left.shared = true;
 	mutex_init(&session->lock);
 	init_waitqueue_head(&session->readers);
 	INIT_LIST_HEAD(&session->vms);

@@ -10,7 +10,9 @@
  *
  * A loss is a record too (kind IOVM_LOSS), put before the next record of the same vCPU, whichever
  * ring that goes to: `value` records of VM `tgid` (and of `vcpu`, if that is marked) were dropped,
- * the first of them at `address` (a time), all before `time`; `count` is their iovm_drop cause.
+ * the first of them at `address` (a time), all before `time`; `count` is their iovm_drop cause. A
+ * VM that is only in ALL_VMS has no counters of its own: its losses are put before the next record
+ * of its CPU, with tgid 0.
  *
  * All integers are in the machine's own order. Any change of this file that an older reader would
  * misread raises IOVM_ABI_VERSION; IOVM_IOC_HELLO refuses a reader of another version.

@@ -104,10 +104,10 @@ std::string vm_names(const std::vector<trace::VmInfo>& vms) {
 void say_start(const RecordOptions& options, const record::LiveSource& source,
                const std::string& path) {
   const auto& vms = source.context().vms;
-  std::string note = options.source == "auto"
-                         ? " (no guest processes; the sources bpf and kmod, which give them, "
-                           "are not part of this build)"
-                         : "";
+  bool plain = options.source == "auto" && source.engine() == record::Engine::perf;
+  std::string note = plain ? " (without the guest's registers: iovm.ko, which gives them, is not "
+                             "loaded)"
+                           : "";
   say(format("source {}{}", name_of(source.engine()), note));
   std::string what = vms.empty() ? std::string("waiting for a VM") : "recording " + vm_names(vms);
   say(format("{} to {}; Ctrl-C ends it", what, path == "-" ? "standard output" : path));

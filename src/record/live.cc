@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/format.h"
 #include "base/version.h"
+#include "record/kmod_source.h"
 #include "record/perf_source.h"
 
 namespace iovm::record {
@@ -63,18 +64,42 @@ trace::TraceInfo live_trace_info(Engine engine) {
   return info;
 }
 
-Result<std::unique_ptr<LiveSource>> open_live(const LiveRequest& request, const StopFlag& stop) {
-  Engine engine = request.engine.value_or(Engine::perf);
-  if (engine != Engine::perf) {
-    return host_error(
-        format("the source \"{}\" is not part of this build of iovm (use --source perf or auto)",
-               name_of(engine)));
-  }
+namespace {
+
+Result<std::unique_ptr<LiveSource>> open_kmod(const LiveRequest& request, const StopFlag& stop) {
+  auto device = KmodDevice::open();
+  if (!device) return std::move(device).error();
+  auto source = KmodSource::open(request, std::move(*device), stop);
+  if (!source) return std::move(source).error();
+  return std::unique_ptr<LiveSource>(std::move(*source));
+}
+
+Result<std::unique_ptr<LiveSource>> open_perf(const LiveRequest& request, const StopFlag& stop) {
   auto tracefs = Tracefs::find();
   if (!tracefs) return std::move(tracefs).error();
   auto source = PerfSource::open(request, *tracefs, stop);
   if (!source) return std::move(source).error();
   return std::unique_ptr<LiveSource>(std::move(*source));
+}
+
+// The best that can be had here: iovm.ko gives most, and is there only if somebody loaded it.
+Engine best_engine() {
+  return KmodDevice::open() ? Engine::kmod : Engine::perf;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<LiveSource>> open_live(const LiveRequest& request, const StopFlag& stop) {
+  switch (request.engine ? *request.engine : best_engine()) {
+    case Engine::kmod:
+      return open_kmod(request, stop);
+    case Engine::perf:
+      return open_perf(request, stop);
+    case Engine::bpf:
+      break;
+  }
+  return host_error(
+      "the source \"bpf\" is not part of this build of iovm (use --source perf or auto)");
 }
 
 }  // namespace iovm::record

@@ -47,3 +47,7 @@ kmod_result() {
   ((rc == 0)) || fail "the reader: exit $rc"
   RESULT=$(</run/reader.out)
 }
+
+# KVM out and in again, with the bed's own parameters.
+kmod_kvm_out() { busybox rmmod kvm_amd && busybox rmmod kvm; }
+kmod_kvm_in()  { busybox modprobe kvm-amd vgif=0 vls=0 nested=0; }

@@ -3,12 +3,12 @@
  * kmod_reader - the least program that can read iovm.ko's rings, for tests of the module alone.
  *
  *   kmod_reader [--pid N | --all] [--slots N] [--wake MS] [--seconds S] [--stall MS] [--dump FILE]
- *               [--slot VCPU=ADDRESS]
+ *               [--slot VCPU=ADDRESS] [--strange]
  *
- * Records until the VMM has ended or S seconds have passed, checks what it can (sequence numbers,
+ * Records until the VMM has ended, S seconds have passed or SIGTERM comes, checks what it can (sequence numbers,
  * times, drop counters against losses) and prints one line:
  *   records N lost N events N in 0x61: N ... wakes N ok
- * --dump writes the first 2000 records. --stall reads nothing for so long after each wake. Exit 1: a check failed; 4: no module.
+ * --dump writes the first 2000 records. --stall reads nothing for so long after each wake, --strange speaks another ABI. Exit 1: a check failed; 4: no module.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -30,7 +30,7 @@
 struct options {
   unsigned pid, slots, wake, seconds, stall, vcpu;
   unsigned long address;
-  bool all;
+  bool all, strange;
   FILE* dump;
 };
 
@@ -103,6 +103,10 @@ static struct options parse(int argc, char** argv) {
       o.all = true;
       continue;
     }
+    if (!strcmp(argv[i], "--strange")) {
+      o.strange = true;
+      continue;
+    }
     if (!strcmp(argv[i], "--pid")) o.pid = (unsigned)atoi(value);
     else if (!strcmp(argv[i], "--slots")) o.slots = (unsigned)atoi(value);
     else if (!strcmp(argv[i], "--wake")) o.wake = (unsigned)atoi(value);
@@ -117,7 +121,7 @@ static struct options parse(int argc, char** argv) {
 }
 
 static int open_session(const struct options* o, struct iovm_start* start) {
-  struct iovm_hello hello = {.abi = IOVM_ABI_VERSION};
+  struct iovm_hello hello = {.abi = IOVM_ABI_VERSION + o->strange};
   int fd = open("/dev/iovm", O_RDWR | O_CLOEXEC);
   if (fd < 0) die("/dev/iovm");
   if (ioctl(fd, IOVM_IOC_HELLO, &hello)) die("HELLO");
@@ -145,8 +149,11 @@ static struct ring* map(int fd, const struct iovm_start* start) {
   return rings;
 }
 
+static volatile sig_atomic_t told_to_end;
+static void end_it(int number) { told_to_end = number; }
+
 static bool over(const struct options* o, time_t end) {
-  return time(NULL) >= end || (o->pid && kill((pid_t)o->pid, 0) && errno == ESRCH);
+  return told_to_end || time(NULL) >= end || (o->pid && kill((pid_t)o->pid, 0) && errno == ESRCH);
 }
 
 static void drain_all(struct ring* rings, unsigned n, const struct options* o, struct totals* t) {
@@ -161,6 +168,7 @@ int main(int argc, char** argv) {
   int fd = open_session(&o, &start), left;
   struct ring* rings = map(fd, &start);
   time_t end = time(NULL) + (time_t)o.seconds;
+  signal(SIGTERM, end_it);
   while (!over(&o, end)) {
     struct pollfd waiting = {.fd = fd, .events = POLLIN};
     if (poll(&waiting, 1, 200) <= 0) continue;
