@@ -15,7 +15,7 @@
 namespace iovm::trace {
 namespace {
 
-constexpr std::size_t kScanStep = 256U << 10;
+constexpr std::size_t kScanStep = 64U << 10;
 // After a bad payload the search for the next block goes on right behind its head, so that bytes
 // cut out of it cost no second block; what that may read twice over a whole file is limited.
 constexpr std::uint64_t kMostRescan = 256U << 20;
@@ -127,9 +127,12 @@ Result<bool> BlockStream::pass_index(std::size_t frame_bytes) {
   std::uint64_t offset = input_.offset();
   auto frame = input_.peek(frame_bytes);
   if (!frame) return std::move(frame).error();
-  if (frame->size() < frame_bytes) {
+  // One that is too short but has its end was not cut: its length is wrong.
+  bool has_end =
+      frame->size() >= kIndexTailBytes && index_offset(frame->last(kIndexTailBytes)).has_value();
+  if (frame->size() < frame_bytes && !has_end) {
     torn_ = true;
-  } else if (auto index = parse_index(*frame, offset)) {
+  } else if (auto index = parse_index(*frame)) {
     known_entries_ = std::max(known_entries_, index->entries);
     end_gap();
     index_ = std::move(*index);
@@ -273,7 +276,7 @@ std::optional<Index> BlockStream::find_index() {
   bytes.resize(static_cast<std::size_t>(*size - *offset));
   got = input_.read_at(*offset, bytes);
   if (!got || *got != bytes.size()) return std::nullopt;
-  return parse_index(bytes, *offset);
+  return parse_index(bytes);
 }
 
 Status BlockStream::jump(std::uint64_t offset, std::uint64_t first_entry) {

@@ -13,7 +13,7 @@
 namespace iovm::trace {
 namespace {
 
-constexpr std::size_t kStep = 256U << 10;
+constexpr std::size_t kStep = 64U << 10;
 
 }  // namespace
 

@@ -98,14 +98,15 @@ std::optional<std::size_t> index_frame_bytes(std::span<const std::byte> head) {
   return bytes;
 }
 
-std::optional<Index> parse_index(std::span<const std::byte> frame, std::uint64_t offset) {
+std::optional<Index> parse_index(std::span<const std::byte> frame) {
   auto bytes = index_frame_bytes(frame);
   if (!bytes || *bytes != frame.size()) return std::nullopt;
   auto count = load_le<std::uint64_t>(frame.data() + 32);
   std::size_t runs_end = frame.size() - kIndexTailBytes;
   if (count > kMostIndexEntries || kFixedBytes + count * kRunBytes != runs_end) return std::nullopt;
-  if (load_le<std::uint64_t>(frame.data() + runs_end + 8) != checksum(frame.first(runs_end + 8)) ||
-      index_offset(frame.last(kIndexTailBytes)) != offset)
+  auto offset = index_offset(frame.last(kIndexTailBytes));
+  if (!offset ||
+      load_le<std::uint64_t>(frame.data() + runs_end + 8) != checksum(frame.first(runs_end + 8)))
     return std::nullopt;
   Index index;
   index.blocks = load_le<std::uint64_t>(frame.data() + 16);
@@ -113,7 +114,7 @@ std::optional<Index> parse_index(std::span<const std::byte> frame, std::uint64_t
   std::uint64_t after = 0;
   for (std::size_t i = 0; i < count; ++i) {
     IndexRun run = get_run(frame.data() + kFixedBytes + i * kRunBytes);
-    if (run.offset < after || run.offset >= offset) return std::nullopt;
+    if (run.offset < after || run.offset >= *offset) return std::nullopt;
     after = run.offset + kBlockHeadBytes;
     index.runs.push_back(run);
   }

@@ -51,8 +51,9 @@ std::vector<std::byte> encode_index(const Index& index, std::uint64_t offset);
 inline constexpr std::size_t kIndexHeadBytes = 16;
 // The length of the frame that begins with these bytes, all in all; nothing if no index does.
 std::optional<std::size_t> index_frame_bytes(std::span<const std::byte> head);
-// Nothing if it does not match its checksum or breaks its own rules.
-std::optional<Index> parse_index(std::span<const std::byte> frame, std::uint64_t offset);
+// Nothing if it does not match its checksum or breaks its own rules. (It may stand elsewhere than
+// it says: bytes before it came or went. The blocks will tell.)
+std::optional<Index> parse_index(std::span<const std::byte> frame);
 // Where the index begins, from the last kIndexTailBytes of a file.
 std::optional<std::uint64_t> index_offset(std::span<const std::byte> tail);
 

@@ -20,7 +20,7 @@ constexpr std::size_t kBatch = 4096;
 class TraceReader::Impl {
  public:
   Impl(BlockStream stream, std::string place, ReadOptions options)
-      : stream_(std::move(stream)), place_(std::move(place)), range_(options), batch_(kBatch) {
+      : stream_(std::move(stream)), place_(std::move(place)), range_(options) {
     if (range_.from > 0 || range_.to < ~std::uint64_t{0}) plan_ = stream_.find_index();
   }
 
@@ -50,6 +50,7 @@ class TraceReader::Impl {
   Context context_;
   EventDecoder decoder_;
   std::vector<Event> batch_;
+  Event loss_;
   std::optional<Loss> pending_loss_;  // a boundary that goes out before the next event
   bool context_suspect_ = false;      // a damaged block may have held entries of the tables
   bool in_block_ = false;
@@ -157,6 +158,8 @@ Result<bool> TraceReader::Impl::take_events() {
   if (auto done = stream_.skip(); !done) return std::move(done).error();
   trimmed_ = head.earliest < range_.from || !before_end(head.latest);
   in_block_ = head.entries > 0;
+  std::size_t needed = std::min<std::size_t>(kBatch, head.entries);
+  if (batch_.size() < needed) batch_.resize(needed);
   return in_block_;
 }
 
@@ -173,9 +176,9 @@ void TraceReader::Impl::take_gap() {
 
 std::span<const Event> TraceReader::Impl::give_loss() {
   std::uint64_t time = std::clamp(last_time_, range_.from, std::max(range_.from, range_.to - 1));
-  batch_[0] = make_loss(time, kAllVms, std::nullopt, *pending_loss_);
+  loss_ = make_loss(time, kAllVms, std::nullopt, *pending_loss_);
   pending_loss_.reset();
-  return std::span(batch_).first(1);
+  return std::span(&loss_, 1);
 }
 
 std::span<const Event> TraceReader::Impl::in_range(std::span<Event> events) const {
