@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "record/doctor_text.h"
+
+#include "base/format.h"
+#include "base/json.h"
+#include "base/text.h"
+
+namespace iovm::record {
+namespace {
+
+std::string check_lines(const Check& check) {
+  std::string text =
+      format("  {:<8} {:<16} {}\n", name_of(check.state), check.name, escape_terminal(check.found));
+  if (!check.mend.empty())
+    text += format("  {:<8} {:<16} -> {}\n", "", "", escape_terminal(check.mend));
+  return text;
+}
+
+std::string block(const Diagnosis& diagnosis, std::string_view source, std::string_view title) {
+  std::string text;
+  for (const Check& check : diagnosis.checks) {
+    if (check.source == source) text += check_lines(check);
+  }
+  return text.empty() ? text : format("{}\n{}", title, text);
+}
+
+}  // namespace
+
+std::string render_text(const Diagnosis& diagnosis) {
+  std::string text = block(diagnosis, "host", "this host");
+  for (const SourceVerdict& verdict : diagnosis.sources) {
+    text +=
+        block(diagnosis, verdict.source,
+              format("source {}: {}", verdict.source, verdict.works ? "works" : "does not work"));
+  }
+  return text + block(diagnosis, "vm", "this VM");
+}
+
+std::string render_json(const Diagnosis& diagnosis) {
+  JsonWriter json;
+  json.begin_object().member("works", diagnosis.works()).key("sources").begin_array();
+  for (const SourceVerdict& verdict : diagnosis.sources) {
+    json.begin_object()
+        .member("source", verdict.source)
+        .member("works", verdict.works)
+        .end_object();
+  }
+  json.end_array().key("checks").begin_array();
+  for (const Check& check : diagnosis.checks) {
+    json.begin_object().member("source", check.source).member("name", check.name);
+    json.member("state", name_of(check.state)).member("found", check.found);
+    json.member("mend", check.mend).end_object();
+  }
+  json.end_array().end_object();
+  return json.take() + "\n";
+}
+
+}  // namespace iovm::record
