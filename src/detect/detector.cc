@@ -116,7 +116,7 @@ Status Detector::step(const trace::Context& context, const trace::Event& event) 
   s.filled += s.filled < kWindowEvents ? 1 : 0;
   ++s.events;
   s.bits += score.bits;
-  s.window.add(score.bits);
+  s.window.add(std::min(score.bits, model_.unknown()));
   bool scored = data_.options.method == model::Method::markov ||
                 record.before.length >= data_.options.context();
   s.scored += scored ? 1 : 0;

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The score that thresholds are about: the mean over a stream's last kWindowEvents scores. Single
-// symbols are rare in normal work too; a whole window of them is not. Before the stream has that
-// many, the missing ones count as no surprise at all, so a stream of a few events must be very odd
-// to be an alarm. Sums are of whole numbers: exact, whatever the order of batches.
+// symbols are rare in normal work too; a whole window of them is not. Callers add no more than the
+// price of an unknown symbol for each event, so that no single one makes an alarm. Before the
+// stream has that many, the missing ones count as no surprise at all, so a stream of a few events
+// must be very odd to be an alarm. Sums are of whole numbers: exact, whatever the order of batches.
 #pragma once
 
 #include <array>

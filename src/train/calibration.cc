@@ -15,8 +15,10 @@ using model::Promise;
 
 // A window must stay an alarm if this share of it is operations that training never saw.
 constexpr double kHighestShare = 0.4;
-// And none if it scores less than this share of such an operation in the mean.
-constexpr double kLowestShare = 0.05;
+// And none, whatever the data say, if it is less than this share.
+constexpr double kLowestShare = 0.15;
+// Data that fall short of the promise by this factor, or more, get the highest threshold.
+constexpr double kFarTooFew = 1e4;
 
 struct StreamBlock {
   model::State state;
@@ -59,7 +61,8 @@ void Calibrator::session(std::span<const Token> tokens, std::uint64_t duration_n
       s.window.clear();
       continue;
     }
-    s.window.add(model_.score(s.state, token.symbol, s.state).bits);
+    Bits bits = model_.score(s.state, token.symbol, s.state).bits;
+    s.window.add(std::min(bits, model_.unknown()));
     s.largest = std::max(s.largest, s.window.mean());
     ++calibration_.events;
     if (++s.events == kBlockEvents) {
@@ -129,9 +132,10 @@ model::Threshold choose_threshold(const Calibration& calibration, const Promise&
     out.value = highest;
   } else {
     double missing = needed(promise) / have;
-    double value = calibration.largest.front() + tail_slope(calibration) * std::log(missing);
-    out.value = static_cast<Bits>(
-        std::clamp(value, static_cast<double>(lowest), static_cast<double>(highest)));
+    double tail = calibration.largest.front() + tail_slope(calibration) * std::log(missing);
+    double share = std::log(missing) / std::log(kFarTooFew);
+    double doubt = lowest + share * (highest - lowest);
+    out.value = static_cast<Bits>(std::min(std::max(tail, doubt), static_cast<double>(highest)));
   }
   if (have > 0) {
     out.expected =

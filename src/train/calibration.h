@@ -6,9 +6,9 @@
 //
 // What the data can support is said, not guessed: n false alarms in a time T mean, with 95 %
 // confidence, a rate of at most poisson_bound(n)/T, so a promise of one a day needs three days of
-// held-out work without any. With less, the threshold is set above all that was seen, higher the
-// more is missing (the upper tail, drawn on exponentially), but never so high that a window of
-// operations that training never saw would pass: that part is marked as not supported.
+// held-out work without any. With less, the threshold is set above all that was seen (the upper
+// tail, drawn on exponentially) and the higher the more is missing, but never so high that a window
+// of operations that training never saw would pass: that part is marked as not supported.
 #pragma once
 
 #include <cstdint>
