@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What `iovm explain` says, as plain data: nothing here knows how it will look. It is built from
+// alerts as `iovm detect --json` prints them, whether they come from a file or from a detector that
+// ran just now: one way in, so that both tell the same story. The recording itself, where it is at
+// hand, adds the evidence: raw events around each abnormal step, address spaces, losses nearby.
+//
+// Texts are as the guest and the files had them: the renderers escape. Renderers are pure functions
+// of a Report; another form is another function.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "analyze/file_facts.h"
+#include "base/json.h"
+#include "base/result.h"
+
+namespace iovm::analyze {
+
+// What training saw in a step's place.
+struct ReportExpected {
+  std::string text;
+  double probability = 0;
+  std::uint64_t count = 0;
+};
+
+struct ReportStep {
+  std::uint64_t event = 0;
+  std::uint64_t time = 0;
+  std::string text;     // "floppy controller: write 0x8e to data FIFO (0x3f5)"
+  std::string novelty;  // detect's word: "unknown-access", ...
+  double bits = 0;
+  double probability = 0;
+  std::string rip;                   // "0x401000"; empty: not recorded
+  std::vector<std::string> context;  // the steps before it, oldest first
+  std::uint64_t context_count = 0;
+  std::vector<ReportExpected> expected;
+};
+
+struct ReportActor {
+  std::optional<std::int64_t> pid;
+  std::optional<std::int64_t> tgid;
+  std::string comm;
+  std::string kind;
+  std::string confidence;
+  std::string how;
+  std::string unknown;  // why nobody knows; then the above are empty
+  std::uint64_t events = 0;
+};
+
+// An event of the recording near a step.
+struct RawEvent {
+  std::uint64_t number = 0;
+  std::uint64_t time = 0;
+  std::string text;  // as `iovm dump` prints it, safe on a terminal
+  bool is_step = false;
+};
+
+struct Evidence {
+  std::uint64_t start = 0;  // time of the recording's first event
+  std::vector<RawEvent> events;
+  std::vector<std::uint64_t> address_spaces;  // CR3 of the steps, most frequent kMost at most
+  std::uint64_t losses_near = 0;              // loss events within kNear events
+  std::uint64_t lost_near = 0;                // events lost there
+  static constexpr std::uint64_t kNear = 200;
+};
+
+struct ReportAlert {
+  std::string id;
+  std::string rule;
+  std::string timestamp;
+  int severity = 0;
+  std::string trace;
+  std::string trace_id;
+  std::string vm;
+  std::string device;  // of the stream, if it is one device's
+  std::optional<std::uint64_t> vcpu;
+  std::vector<ReportActor> actors;
+  double score = 0;
+  double threshold = 0;
+  double p_value = 1;
+  std::uint64_t first_event = 0;
+  std::uint64_t last_event = 0;
+  std::uint64_t alarm_event = 0;
+  std::uint64_t first_time = 0;
+  std::uint64_t last_time = 0;
+  std::uint64_t events = 0;
+  std::uint64_t lost = 0;
+  std::vector<std::string> sequence;
+  std::vector<ReportStep> steps;
+  std::optional<Evidence> evidence;
+  std::string no_evidence;  // why there is none
+};
+
+struct Report {
+  std::string path;
+  std::vector<ReportAlert> alerts;
+  std::uint64_t left_out = 0;           // alerts beyond kMostAlerts
+  std::optional<TraceFacts> recording;  // of the trace explained; nothing for alerts from a file
+  std::optional<std::string> model;     // the model's path
+  static constexpr std::size_t kMostAlerts = 10'000;
+};
+
+// One line of detect's JSON. A closed alert takes the place of the same one when it was opened.
+Status add_alert(std::string_view json, Report& report);
+// All lines of a file; "-" is standard input. Errors name the line.
+Status add_alerts_file(const std::string& path, Report& report);
+// Reads the recording at `path` once and gives every alert that came from it its evidence.
+Status add_evidence(const std::string& path, Report& report);
+
+std::string render_text(const Report& report);
+std::string render_json(const Report& report);
+
+}  // namespace iovm::analyze

@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+
+#include "analyze/report.h"
+#include "base/format.h"
+#include "base/text.h"
+
+namespace iovm::analyze {
+namespace {
+
+constexpr std::size_t kColumns = 100;
+
+// `text` below and behind `head`, broken at blanks so that no line is longer than kColumns (a word
+// that is, stays whole).
+std::string wrapped(std::string head, std::string_view text) {
+  std::string indent(head.size(), ' ');
+  std::string out;
+  std::string line = std::move(head);
+  bool fresh = true;
+  for (std::string_view word : split(text, ' ')) {
+    if (!fresh && line.size() + 1 + word.size() > kColumns) {
+      out += line + "\n";
+      line = indent;
+      fresh = true;
+    }
+    if (!fresh) line += ' ';
+    line += word;
+    fresh = false;
+  }
+  return out + line + "\n";
+}
+
+std::string labelled(std::string_view label, std::string_view text) {
+  return text.empty() ? std::string() : wrapped(format("  {:<9}", label), text);
+}
+
+// "1.2e-05" or "0.53": as much as one wants to read.
+std::string probability_text(double probability) {
+  return probability >= 0.001 ? format("{:.3f}", probability) : format("{:.1e}", probability);
+}
+
+// An operation without the name of its device, if that is the one being talked about.
+std::string short_text(const std::string& text, std::string_view device) {
+  bool same =
+      !device.empty() && text.starts_with(device) && text.substr(device.size()).starts_with(": ");
+  return escape_terminal(same ? text.substr(device.size() + 2) : text);
+}
+
+// "floppy controller" of "floppy controller: read ...".
+std::string_view device_of(std::string_view text) {
+  std::size_t colon = text.find(": ");
+  return colon == std::string_view::npos ? std::string_view() : text.substr(0, colon);
+}
+
+// What was not seen in training, for each of detect's words.
+std::string novelty_text(const ReportStep& step) {
+  if (step.novelty == "unknown-device") return "training never saw this device";
+  if (step.novelty == "unknown-access") return "training never saw this access on this device";
+  if (step.novelty == "unknown-value")
+    return "training saw this access, but never with this value or index";
+  if (step.novelty == "new-sequence")
+    return "training saw this access, but never after these steps";
+  return "training saw it after these steps, but rarely";
+}
+
+// Since the recording's start, where that is known.
+std::string time_text(const ReportAlert& alert, std::uint64_t time) {
+  if (!alert.evidence || time < alert.evidence->start) return format("{} ns", time);
+  std::uint64_t after = time - alert.evidence->start;
+  return format("+{}.{:06} s", after / 1'000'000'000, after % 1'000'000'000 / 1000);
+}
+
+std::string when_text(const ReportAlert& alert) {
+  std::string text =
+      format("{} to {}", time_text(alert, alert.first_time), time_text(alert, alert.last_time));
+  // Without the offset to UTC the time stamp is that of 1970 and says nothing.
+  if (!alert.timestamp.empty() && !alert.timestamp.starts_with("1970"))
+    text += format(", alarm at {}", escape_terminal(alert.timestamp));
+  return text + format("; events {} to {}, {} of this stream, alarm at event {}", alert.first_event,
+                       alert.last_event, alert.events, alert.alarm_event);
+}
+
+std::string where_text(const ReportAlert& alert) {
+  std::string text = alert.vm.empty() ? "the VM" : "VM " + escape_terminal(alert.vm);
+  if (alert.vcpu) text += format(", vCPU {}", *alert.vcpu);
+  if (!alert.device.empty()) text += ", " + escape_terminal(alert.device);
+  return text;
+}
+
+std::string actor_text(const ReportActor& actor) {
+  if (!actor.unknown.empty())
+    return format("process unknown ({}): {} events", escape_terminal(actor.unknown), actor.events);
+  std::string text = "process " + escape_terminal(actor.comm);
+  if (actor.pid) text += format(" (pid {})", *actor.pid);
+  if (!actor.kind.empty() && actor.kind != "unknown") text += ", " + escape_terminal(actor.kind);
+  text += format(": {} events", actor.events);
+  if (!actor.confidence.empty())
+    text += format(", confidence {} ({})", escape_terminal(actor.confidence),
+                   escape_terminal(actor.how));
+  return text;
+}
+
+std::string code_text(const ReportAlert& alert) {
+  std::size_t user = 0;
+  std::size_t kernel = 0;
+  for (const ReportStep& step : alert.steps) {
+    auto rip = parse_unsigned(step.rip);
+    if (rip) ++(*rip >> 63 == 0 ? user : kernel);
+  }
+  if (user + kernel == 0) return "instruction addresses were not recorded";
+  std::string text = "code in the " + std::string(user == 0     ? "kernel's half"
+                                                  : kernel == 0 ? "user half (or firmware)"
+                                                                : "user and the kernel's half");
+  for (const ReportStep& step : alert.steps) {
+    if (!step.rip.empty()) return text + format(", first RIP {}", escape_terminal(step.rip));
+  }
+  return text;
+}
+
+std::string address_spaces_text(const ReportAlert& alert) {
+  std::string text;
+  if (!alert.evidence) return text;
+  for (std::uint64_t cr3 : alert.evidence->address_spaces) {
+    text += format("{}0x{:x}", text.empty() ? "address space (CR3) " : ", ", cr3);
+  }
+  return text;
+}
+
+std::string lost_text(const ReportAlert& alert) {
+  std::string text = format("{} events lost in the recording until then", alert.lost);
+  if (!alert.evidence) return text;
+  if (alert.evidence->losses_near == 0)
+    return text + format("; none within {} events of it", Evidence::kNear);
+  return text + format("; {} losses ({} events) within {} events of it: parts of it may be missing",
+                       alert.evidence->losses_near, alert.evidence->lost_near, Evidence::kNear);
+}
+
+std::string expected_text(const ReportStep& step, std::string_view device) {
+  // Behind something unknown all that is left is how frequent things are at all: no expectation.
+  if (step.context.empty() || step.expected.empty())
+    return "    normal   nothing: training never saw what came just before\n";
+  std::string out;
+  for (std::size_t i = 0; i < step.expected.size(); ++i) {
+    const ReportExpected& expected = step.expected[i];
+    out +=
+        wrapped(i == 0 ? "    normal   " : "             ",
+                format("{} ({} of {} times, probability {})", short_text(expected.text, device),
+                       expected.count, step.context_count, probability_text(expected.probability)));
+  }
+  return out;
+}
+
+std::string step_text(const ReportAlert& alert, const ReportStep& step) {
+  std::string_view device = device_of(step.text);
+  std::string out =
+      wrapped(format("  event {} ", step.event),
+              format("{}  {}", time_text(alert, step.time), escape_terminal(step.text)));
+  out += wrapped("    why      ", format("{}: probability {}, {:.1f} bits", novelty_text(step),
+                                         probability_text(step.probability), step.bits));
+  std::string context;
+  for (const std::string& text : step.context) {
+    context += (context.empty() ? "" : "; ") + short_text(text, device);
+  }
+  if (!context.empty()) out += wrapped("    after    ", context);
+  return out + expected_text(step, device);
+}
+
+bool is_like(const ReportStep& a, const ReportStep& b) {
+  return a.text == b.text && a.novelty == b.novelty && a.context == b.context;
+}
+
+// Steps that repeat the one before are told as its repetitions.
+std::string steps_text(const ReportAlert& alert) {
+  std::string out;
+  for (std::size_t i = 0; i < alert.steps.size();) {
+    out += step_text(alert, alert.steps[i]);
+    std::string again;
+    std::size_t next = i + 1;
+    for (; next < alert.steps.size() && is_like(alert.steps[i], alert.steps[next]); ++next) {
+      again += format("{} {}", again.empty() ? "" : ",", alert.steps[next].event);
+    }
+    if (!again.empty()) out += wrapped("    again    ", "at event" + again);
+    i = next;
+  }
+  return out;
+}
+
+std::string raw_text(const ReportAlert& alert) {
+  if (!alert.evidence) {
+    return alert.no_evidence.empty()
+               ? std::string()
+               : wrapped("  raw events: ", escape_terminal(alert.no_evidence));
+  }
+  std::string out = "  raw events (> marks the steps above; iovm dump --events shows more)\n";
+  std::optional<std::uint64_t> last;
+  for (const RawEvent& event : alert.evidence->events) {
+    if (last && event.number > *last + 1) out += "      ...\n";
+    std::string line = (event.is_step ? "> " : "  ") + event.text;
+    if (line.size() > kColumns) line = line.substr(0, kColumns - 1) + "~";
+    out += line + "\n";
+    last = event.number;
+  }
+  return out;
+}
+
+std::string alert_text(const Report& report, std::size_t index) {
+  const ReportAlert& alert = report.alerts[index];
+  std::string out = wrapped("", format("alert {} of {}: {} [{}]", index + 1, report.alerts.size(),
+                                       escape_terminal(alert.rule), escape_terminal(alert.id)));
+  out += labelled("when", when_text(alert));
+  out += labelled("where", where_text(alert));
+  for (const ReportActor& actor : alert.actors) {
+    out += labelled(&actor == alert.actors.data() ? "who" : "", actor_text(actor));
+  }
+  std::string spaces = address_spaces_text(alert);
+  out += labelled(alert.actors.empty() ? "who" : "",
+                  spaces.empty() ? code_text(alert) : spaces + "; " + code_text(alert));
+  out +=
+      labelled("score", format("{:.2f} bits an event, threshold {:.2f}; of normal blocks a share "
+                               "of {} scores as high",
+                               alert.score, alert.threshold, probability_text(alert.p_value)));
+  out += labelled("lost", lost_text(alert));
+  out += "\n  the most abnormal steps\n";
+  return out + steps_text(alert) + "\n" + raw_text(alert);
+}
+
+// Without a model nobody can say what is abnormal; what happened when can be said.
+std::string timeline_text(const Census& census) {
+  const Timeline& line = census.timeline;
+  if (line.slices().empty()) return {};
+  std::uint64_t most = *std::ranges::max_element(line.slices());
+  double seconds = static_cast<double>(line.slice_ns()) / 1e9;
+  std::string out = format("  events a second, in slices of {}\n",
+                           describe_duration(std::chrono::nanoseconds(line.slice_ns())));
+  for (std::size_t i = 0; i < line.slices().size(); ++i) {
+    constexpr std::uint64_t kBar = 50;
+    std::uint64_t count = line.slices()[i];
+    out += format("  +{:<10.3f} {:>12.0f}  {}\n", static_cast<double>(i) * seconds,
+                  static_cast<double>(count) / seconds,
+                  std::string(static_cast<std::size_t>(count * kBar / most), '#'));
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string render_text(const Report& report) {
+  if (!report.model && report.recording) {
+    return render_text(*report.recording) + "\n" + timeline_text(report.recording->census) +
+           "\nName a model with -m to be told what is abnormal in it.\n";
+  }
+  std::string out;
+  for (std::size_t i = 0; i < report.alerts.size(); ++i) {
+    out += alert_text(report, i) + "\n";
+  }
+  if (report.left_out > 0)
+    out += format("{} more alerts are not told; pick one with --alert\n", report.left_out);
+  if (report.alerts.empty()) out += "no alerts: nothing in it is abnormal to the model\n";
+  if (report.recording)
+    out += describe_totals(report.recording->census.events, report.recording->census.lost) + "\n";
+  return out;
+}
+
+}  // namespace iovm::analyze
