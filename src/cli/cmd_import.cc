@@ -61,6 +61,9 @@ Result<std::optional<std::string>> peek(const std::string& path) {
   std::string head(4096, '\0');
   ssize_t got = ::pread(fd->get(), head.data(), head.size(), 0);
   if (got < 0 && errno == ESPIPE) return std::optional<std::string>();
+  if (got < 0 && errno == EISDIR)
+    return input_error(
+        format("{}: this is a directory; name the file in it", escape_terminal(path)));
   if (got < 0) return errno_error(escape_terminal(path));
   head.resize(static_cast<std::size_t>(got));
   return std::optional<std::string>(std::move(head));

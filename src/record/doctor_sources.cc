@@ -63,10 +63,12 @@ std::vector<std::uint32_t> check_tracepoints(const std::string& root, Checks& ch
 
 Check open_check(const Host& host, int error) {
   std::string level = text_of(host.roots.proc + "/sys/kernel/perf_event_paranoid");
-  Check check{"perf", "perf_event_open", CheckState::missing, std::strerror(error), ""};
+  Check check{"perf", "perf_event_open", CheckState::missing, std::strerror(error),
+              "use another source; strace -e perf_event_open iovm doctor shows the call"};
   if (error == 0) {
     check.state = CheckState::ok;
-    check.found = "KVM's tracepoints can be opened on every CPU";
+    check.found = "KVM's tracepoints can be opened for all threads of a CPU";
+    check.mend.clear();
   } else if (error == EACCES || error == EPERM) {
     check.found = format("no right to trace the kernel (kernel.perf_event_paranoid is {}{})",
                          level.empty() ? "unknown" : level,
@@ -145,6 +147,7 @@ void check_kmod(const Host& host, Checks& checks) {
     check.mend = "run as root, with the iovm.ko that belongs to this iovm";
   } else if (!exists(host.roots.proc + "/modules")) {
     check.found = "this kernel cannot load modules";
+    check.mend = "use a kernel with CONFIG_MODULES, or another source";
   } else if (auto path = find_module(host)) {
     check.found = format("iovm.ko is installed ({}), but not loaded", *path);
     check.mend = "modprobe iovm";

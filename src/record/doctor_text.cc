@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "record/doctor_text.h"
 
+#include <algorithm>
+
 #include "base/format.h"
 #include "base/json.h"
 #include "base/text.h"
@@ -16,6 +18,15 @@ std::string check_lines(const Check& check) {
   return text;
 }
 
+// A source whose own checks are all well still does not work on a host without KVM.
+std::string verdict_text(const Diagnosis& diagnosis, const SourceVerdict& verdict) {
+  if (verdict.works) return "works";
+  bool own = std::any_of(diagnosis.checks.begin(), diagnosis.checks.end(), [&](const Check& check) {
+    return check.source == verdict.source && check.state == CheckState::missing;
+  });
+  return own ? "does not work" : "does not work, for what this host lacks";
+}
+
 std::string block(const Diagnosis& diagnosis, std::string_view source, std::string_view title) {
   std::string text;
   for (const Check& check : diagnosis.checks) {
@@ -29,9 +40,8 @@ std::string block(const Diagnosis& diagnosis, std::string_view source, std::stri
 std::string render_text(const Diagnosis& diagnosis) {
   std::string text = block(diagnosis, "host", "this host");
   for (const SourceVerdict& verdict : diagnosis.sources) {
-    text +=
-        block(diagnosis, verdict.source,
-              format("source {}: {}", verdict.source, verdict.works ? "works" : "does not work"));
+    text += block(diagnosis, verdict.source,
+                  format("source {}: {}", verdict.source, verdict_text(diagnosis, verdict)));
   }
   return text + block(diagnosis, "vm", "this VM");
 }

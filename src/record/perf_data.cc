@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <ctime>
+#include <utility>
 
 #include "base/fd.h"
 #include "base/format.h"
@@ -90,6 +91,7 @@ class PerfDataSource::Impl {
   std::optional<perf::RecordStream> records_;
   bool pipe_ = false;
   bool ended_ = false;
+  std::optional<Error> failure_;  // to be told after the last event
   bool head_told_ = false;
   KvmDecoder decoder_;
   std::vector<std::uint32_t> ids_;
@@ -203,7 +205,9 @@ void PerfDataSource::Impl::tell_head() {
 Result<std::span<const trace::Event>> PerfDataSource::Impl::next() {
   for (;;) {
     std::span<const trace::Event> events = order_.take();
-    if (!events.empty() || ended_) return events;
+    if (!events.empty()) return events;
+    if (ended_ && failure_) return *std::exchange(failure_, std::nullopt);
+    if (ended_) return events;
     auto record = records_->next();
     if (!record) return std::move(record).error();
     if (*record) {
@@ -219,14 +223,14 @@ Result<std::span<const trace::Event>> PerfDataSource::Impl::next() {
   }
 }
 
-// What is wrong with the end of the recording stands there, as a loss.
+// What is wrong with the end of the recording stands there, as a loss, and is an error after it.
 void PerfDataSource::Impl::tell_end() {
   if (lost_total_ > lost_told_)
     lose(last_time_, trace::kAllVms, std::nullopt,
          {trace::LossCause::ring, lost_total_ - lost_told_});
-  bool cut = records_->cut_short();
-  if (!cut && !records_->trouble()) return;
+  if (!records_->cut_short() && !records_->trouble()) return;
   lose(last_time_, trace::kAllVms, std::nullopt, {trace::LossCause::damaged, 0});
+  failure_ = input_error(records_->trouble().value_or("it ends inside a record: it was cut short"));
 }
 
 Status PerfDataSource::Impl::take(const Record& record) {

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <map>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "base/fd.h"
@@ -76,6 +77,7 @@ class TraceDatSource::Impl {
   trace::Context context_;
   std::uint64_t last_time_ = 0;
   bool ended_ = false;
+  std::optional<Error> failure_;  // to be told after the last event
 };
 
 Status TraceDatSource::Impl::begin() {
@@ -123,7 +125,9 @@ Status TraceDatSource::Impl::take_beginning(const Message& message) {
 Result<std::span<const trace::Event>> TraceDatSource::Impl::next() {
   for (;;) {
     std::span<const trace::Event> events = order_.take();
-    if (!events.empty() || ended_) return events;
+    if (!events.empty()) return events;
+    if (ended_ && failure_) return *std::exchange(failure_, std::nullopt);
+    if (ended_) return events;
     for (std::size_t i = 0; i < 4096 && !ended_; ++i) {
       auto message = child_.next();
       if (!message) return std::move(message).error();
@@ -139,6 +143,7 @@ Result<std::span<const trace::Event>> TraceDatSource::Impl::next() {
           order_.add(-1, Decoded::event,
                      trace::make_loss(last_time_, trace::kAllVms, std::nullopt,
                                       {trace::LossCause::damaged, 0}));
+          failure_ = input_error("the file is damaged: libtracecmd could not read it to its end");
         }
       }
     }
