@@ -97,20 +97,10 @@ Result<CpuLayout> cpu_layout(const Btf& btf, const Kallsyms& symbols) {
 }  // namespace
 
 const std::set<std::string_view>& wanted_symbols() {
-  static const std::set<std::string_view> wanted = {"__start_BTF",
-                                                    "__stop_BTF",
-                                                    "init_task",
-                                                    "__per_cpu_offset",
-                                                    "nr_cpu_ids",
-                                                    "current_task",
-                                                    "pcpu_hot",
-                                                    "e820_table",
-                                                    "__preempt_count",
-                                                    "init_top_pgt",
-                                                    "_stext",
-                                                    "linux_banner",
-                                                    "_end",
-                                                    "_text"};
+  static const std::set<std::string_view> wanted = {
+      "__start_BTF",     "__stop_BTF",   "init_task",      "__per_cpu_offset",
+      "nr_cpu_ids",      "current_task", "pcpu_hot",       "e820_table",
+      "__preempt_count", "tk_core",      "timekeeper_data"};
   return wanted;
 }
 
@@ -121,6 +111,7 @@ Result<KernelLayout> layout_of(const Btf& btf, const Kallsyms& symbols) {
   if (!at.missing().empty()) return input_error("the BTF has no " + at.missing());
   if (layout.task.size > kMaxStructure) return input_error("task_struct is too large");
   layout.container = container_layout(btf);
+  layout.clock = clock_layout(btf, symbols);
   auto cpu = cpu_layout(btf, symbols);
   if (!cpu) return std::move(cpu).error();
   layout.cpu = *cpu;

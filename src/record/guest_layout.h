@@ -15,6 +15,7 @@
 
 #include "base/result.h"
 #include "record/guest_btf.h"
+#include "record/guest_clock.h"
 #include "record/guest_kallsyms.h"
 
 namespace iovm::record {
@@ -70,6 +71,7 @@ struct KernelLayout {
   TaskLayout task;
   std::optional<ContainerLayout> container;
   CpuLayout cpu;
+  std::optional<ClockLayout> clock;
   std::uint64_t init_task = 0;
 
   friend bool operator==(const KernelLayout&, const KernelLayout&) = default;

@@ -117,8 +117,8 @@ std::optional<GuestTask> read_task(const KernelSpace& kernel, const TaskLayout& 
   bool five = kernel.tables().five_levels;
   if (!is_kernel_address(address, five) || address % 8 != 0) return std::nullopt;
   auto flags = kernel.value<std::uint32_t>(address + layout.flags);
-  auto [first, last] =
-      std::minmax({layout.mm, layout.pid, layout.tgid, layout.start_time, layout.comm});
+  auto [first, last] = std::minmax(
+      {layout.mm, layout.pid, layout.tgid, layout.real_parent, layout.start_time, layout.comm});
   TaskBytes bytes;
   if (!flags || !bytes.read(kernel, address, first, last + kCommBytes)) return std::nullopt;
   GuestTask task;
@@ -130,6 +130,9 @@ std::optional<GuestTask> read_task(const KernelSpace& kernel, const TaskLayout& 
   task.start_ns = bytes.at<std::uint64_t>(layout.start_time);
   task.comm = bytes.comm(layout.comm);
   bool sane = task.pid >= 0 && task.pid <= kMaxPid && task.tgid >= 0 && task.tgid <= kMaxPid &&
+              (task.pid == 0) == (task.tgid == 0) &&
+              (task.pid != 0 || task.comm.starts_with("swapper")) &&
+              is_kernel_address(bytes.at<std::uint64_t>(layout.real_parent), five) &&
               (task.mm == 0 || is_kernel_address(task.mm, five));
   if (!sane) return std::nullopt;
   return task;

@@ -39,7 +39,8 @@ struct GuestTask {
 // pid_max can be at most 4 Mi on 64 bits (PID_MAX_LIMIT).
 inline constexpr std::int32_t kMaxPid = 4 << 20;
 
-// Nothing if it cannot be read or cannot be a task (pids out of range, pointers into user space).
+// Nothing if it cannot be read or cannot be a task: pids out of range, pointers into user space, a
+// pid of 0 that is not the idle task. (Memory that was a task once can hold anything.)
 std::optional<GuestTask> read_task(const KernelSpace& kernel, const TaskLayout& layout,
                                    std::uint64_t address);
 

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "record/guest_doctor.h"
+
+#include <algorithm>
+
+#include "base/format.h"
+#include "base/text.h"
+#include "record/guest_finder.h"
+
+namespace iovm::record {
+namespace {
+
+// What helps, by the first check that failed.
+std::string next_step_for(const GuestCheck& failed) {
+  if (failed.name == "VMCOREINFO")
+    return "try again when the guest has booted; a guest that is no Linux has no processes for "
+           "iovm, "
+           "only address spaces";
+  if (failed.name == "types")
+    return "use a guest kernel with CONFIG_DEBUG_INFO_BTF (Debian, Ubuntu, Fedora, RHEL 9 have it)";
+  if (failed.name == "page tables" || failed.name == "RAM" || failed.name == "memory map")
+    return "the arrangement of the guest's memory is not known; record with a source that reads "
+           "KVM's own (bpf or kmod)";
+  return "try again when the guest has booted";
+}
+
+}  // namespace
+
+Result<GuestDiagnosis> diagnose_guest(const std::string& proc_root, pid_t vmm,
+                                      std::uint64_t memory_size) {
+  auto start = std::chrono::steady_clock::now();
+  auto found = find_guest(proc_root, vmm, memory_size);
+  if (!found) return std::move(found).error();
+  GuestDiagnosis diagnosis;
+  diagnosis.took = std::chrono::steady_clock::now() - start;
+  diagnosis.checks = found->search.checks;
+  const GuestKernel* kernel = found->search.kernel.get();
+  diagnosis.resolvable = kernel != nullptr;
+  if (kernel != nullptr) {
+    diagnosis.summary = format("Linux {}, {} CPUs: its processes can be named",
+                               escape_terminal(kernel->release), kernel->cpus().size());
+    return diagnosis;
+  }
+  diagnosis.summary = "its processes cannot be named: " + found->search.why_not;
+  auto failed = std::find_if(diagnosis.checks.begin(), diagnosis.checks.end(),
+                             [](const GuestCheck& c) { return c.state == CheckState::failed; });
+  if (failed != diagnosis.checks.end()) diagnosis.next_step = next_step_for(*failed);
+  return diagnosis;
+}
+
+}  // namespace iovm::record

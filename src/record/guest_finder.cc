@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "record/guest_finder.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+namespace iovm::record {
+namespace {
+
+using std::chrono::milliseconds;
+constexpr milliseconds kFirstPause{200};
+constexpr milliseconds kLongestPause{2000};
+
+}  // namespace
+
+Result<FoundGuest> find_guest(const std::string& proc_root, pid_t vmm, std::uint64_t memory_size) {
+  auto memory = ProcessMemory::open(proc_root, vmm);
+  if (!memory) return std::move(memory).error();
+  auto mappings = find_ram(proc_root, vmm, memory_size);
+  if (!mappings) return std::move(mappings).error();
+  FoundGuest found{std::move(*memory), {}};
+  found.search = find_guest_kernel(*found.memory, *mappings);
+  return found;
+}
+
+GuestFinder::GuestFinder(std::string proc_root, pid_t vmm, std::uint64_t memory_size)
+    : proc_root_(std::move(proc_root)),
+      vmm_(vmm),
+      memory_size_(memory_size),
+      thread_([this] { run(); }) {}
+
+GuestFinder::~GuestFinder() {
+  {
+    std::lock_guard lock(mutex_);
+    stop_ = true;
+  }
+  wake_.notify_all();
+  thread_.join();
+}
+
+std::unique_ptr<FoundGuest> GuestFinder::take() {
+  std::lock_guard lock(mutex_);
+  return std::move(found_);
+}
+
+void GuestFinder::look_again() {
+  {
+    std::lock_guard lock(mutex_);
+    found_.reset();
+    wanted_ = true;
+  }
+  wake_.notify_all();
+}
+
+std::string GuestFinder::why_not() const {
+  std::lock_guard lock(mutex_);
+  return why_not_;
+}
+
+void GuestFinder::run() {
+  milliseconds pause = kFirstPause;
+  std::unique_lock lock(mutex_);
+  while (!stop_) {
+    if (!wanted_) {
+      pause = kFirstPause;
+      wake_.wait(lock, [this] { return stop_ || wanted_; });
+      continue;
+    }
+    lock.unlock();
+    search();
+    lock.lock();
+    if (!wanted_) continue;
+    wake_.wait_for(lock, pause, [this] { return stop_; });
+    pause = std::min(pause * 2, kLongestPause);
+  }
+}
+
+void GuestFinder::search() {
+  auto found = find_guest(proc_root_, vmm_, memory_size_);
+  std::lock_guard lock(mutex_);
+  if (!found) {
+    why_not_ = found.error().message();
+    return;
+  }
+  why_not_ = found->search.why_not;
+  if (!found->search.kernel) return;
+  found_ = std::make_unique<FoundGuest>(std::move(*found));
+  wanted_ = false;
+}
+
+}  // namespace iovm::record

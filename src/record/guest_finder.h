@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Looks for a VM's guest kernel in a thread of its own, so that nobody who handles events waits for
+// it: a search reads for up to seconds, and a guest that is still booting has to be asked again and
+// again. It tries until it finds one, at first every 200 ms, then slower; take() hands it over, and
+// look_again() starts anew, after a reboot of the guest.
+#pragma once
+
+#include <sys/types.h>
+
+#include <condition_variable>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+
+#include "record/guest_kernel.h"
+
+namespace iovm::record {
+
+struct FoundGuest {
+  std::unique_ptr<GuestMemory> memory;
+  KernelSearch search;  // its kernel reads `memory`
+};
+
+// One search, now. The error: there is no such process, or no right to look into it.
+Result<FoundGuest> find_guest(const std::string& proc_root, pid_t vmm, std::uint64_t memory_size);
+
+class GuestFinder {
+ public:
+  GuestFinder(std::string proc_root, pid_t vmm, std::uint64_t memory_size);
+  ~GuestFinder();
+  GuestFinder(const GuestFinder&) = delete;
+  GuestFinder& operator=(const GuestFinder&) = delete;
+
+  // The kernel, once, when it is found; null until then.
+  std::unique_ptr<FoundGuest> take();
+  void look_again();
+  // Why nothing is found yet; empty if nothing was tried, or it is found.
+  std::string why_not() const;
+
+ private:
+  void run();
+  void search();
+
+  std::string proc_root_;
+  pid_t vmm_;
+  std::uint64_t memory_size_;
+
+  mutable std::mutex mutex_;  // of all that follows
+  std::condition_variable wake_;
+  std::unique_ptr<FoundGuest> found_;
+  std::string why_not_;
+  bool wanted_ = true;
+  bool stop_ = false;
+  std::thread thread_;  // last: it uses the others
+};
+
+}  // namespace iovm::record
