@@ -147,6 +147,7 @@ Status apply_record(ArchiveReader& in, Context& context, Places& next) {
       break;
     case Record::process: {
       GuestProcess process = get_process(in);
+      if (process.vm == kAllVms) return input_error("a process belongs to no VM");
       cover_vm(context, process.vm);
       place_at(context.processes, next.process++, std::move(process), lost_process());
       break;
@@ -171,8 +172,9 @@ std::optional<std::vector<std::byte>> encode_context(const Context& context, Con
     records.add(Record::info, [&](ArchiveWriter& out) { put_info(out, context.info); });
   mark.info = true;
   for (; mark.notes < context.info.notes.size() && !records.enough(); ++mark.notes) {
-    const auto& [name, value] = context.info.notes[mark.notes];
-    records.add(Record::note, [&](ArchiveWriter& out) { out.text(cut(name)).text(cut(value)); });
+    const auto& note = context.info.notes[mark.notes];
+    records.add(Record::note,
+                [&](ArchiveWriter& out) { out.text(cut(note.first)).text(cut(note.second)); });
   }
   for (; mark.vms < context.vms.size() && !records.enough(); ++mark.vms)
     records.add(Record::vm, [&](ArchiveWriter& out) { put_vm(out, context.vms[mark.vms]); });
