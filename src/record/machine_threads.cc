@@ -17,11 +17,10 @@ constexpr std::size_t kLongestComm = 255;
 
 }  // namespace
 
-void MachineThreads::comm(std::int32_t pid, std::int32_t tid, std::string_view name) {
+void MachineThreads::comm(std::int32_t tid, std::string_view name) {
   if (comms_.size() >= kMostThreads && comms_.find(tid) == comms_.end()) return;
   comms_[tid] = name.substr(0, kLongestComm);
   places_.erase(tid);
-  static_cast<void>(pid);
 }
 
 std::string_view MachineThreads::comm_of(std::int32_t tid) const {

@@ -22,8 +22,8 @@ namespace iovm::record {
 
 class MachineThreads {
  public:
-  // What the recording tells of threads, in its order. `pid` is the process's, -1 if not known.
-  void comm(std::int32_t pid, std::int32_t tid, std::string_view name);
+  // What the recording tells of threads, in its order.
+  void comm(std::int32_t tid, std::string_view name);
 
   // The first pass: this thread did KVM I/O.
   void note_io(std::int32_t pid, std::int32_t tid);

@@ -12,10 +12,8 @@
 #include "base/format.h"
 #include "base/text.h"
 #include "base/version.h"
-#include "record/kvm_decoder.h"
-#include "record/machine_order.h"
-#include "record/machine_threads.h"
 #include "record/perf_data_bytes.h"
+#include "record/perf_data_events.h"
 #include "record/perf_data_format.h"
 #include "record/perf_data_head.h"
 #include "record/perf_data_records.h"
@@ -25,9 +23,13 @@ namespace {
 
 using perf::Record;
 
-constexpr std::string_view kHowToRecord =
-    "record with: perf record -e kvm:kvm_pio,kvm:kvm_mmio,kvm:kvm_fast_mmio -p PID";
 constexpr std::uint64_t kNoLimit = ~std::uint64_t{0};
+
+Error no_tracepoints() {
+  return input_error(
+      "it holds no KVM I/O tracepoints; record with: perf record -e "
+      "kvm:kvm_pio,kvm:kvm_mmio,kvm:kvm_fast_mmio -p PID");
+}
 
 Status refuse(std::span<const std::byte> magic) {
   std::string_view text = as_text(magic);
@@ -73,36 +75,20 @@ class PerfDataSource::Impl {
   Status begin_decoding();
   Status look_ahead();
   void tell_head();
-  void tell_end();
   void note(std::string name, std::string value);
-
   Status take(const Record& record);
   Status take_header(const Record& record);
-  void take_sample(const Record& record);
-  void take_lost(const Record& record);
-  void take_lost_samples(const Record& record);
-  void take_comm(const Record& record);
-  void lose(std::uint64_t time, std::uint16_t vm, std::optional<std::uint16_t> vcpu,
-            trace::Loss loss);
-  bool is_kvm(const perf::Attr& attr) const;
+  Status skip_auxtrace(const Record& record);
 
   UniqueFd fd_;
   perf::Head head_;
   std::optional<perf::RecordStream> records_;
+  trace::Context context_;
+  perf::EventMaker maker_{head_, context_};
   bool pipe_ = false;
+  bool head_told_ = false;
   bool ended_ = false;
   std::optional<Error> failure_;  // to be told after the last event
-  bool head_told_ = false;
-  KvmDecoder decoder_;
-  std::vector<std::uint32_t> ids_;
-  std::size_t formats_added_ = 0;
-  MachineThreads threads_;
-  MachineOrder order_;
-  trace::Context context_;
-  std::uint64_t last_time_ = 0;
-  std::uint64_t samples_ = 0;
-  std::uint64_t lost_told_ = 0;   // by LOST records, each in its place
-  std::uint64_t lost_total_ = 0;  // by the counters that perf writes at the end
 };
 
 Status PerfDataSource::Impl::open() {
@@ -145,39 +131,28 @@ Status PerfDataSource::Impl::open_file() {
   from_start();
   auto looked = look_ahead();
   if (!looked) return looked;
-  threads_.end_first_pass();
-  if (threads_.needs_ranks()) note("vcpu numbers", "by the order of thread ids");
+  if (maker_.end_first_pass()) note("vcpu numbers", "by the order of thread ids");
   from_start();
   return {};
 }
 
 Status PerfDataSource::Impl::begin_decoding() {
-  for (; formats_added_ < head_.formats.size(); ++formats_added_) {
-    auto added = decoder_.add_format(head_.formats[formats_added_]);
-    if (!added) return std::move(added).error();
-  }
-  ids_ = decoder_.ids();
-  if (ids_.empty()) return input_error(format("it holds no KVM I/O tracepoints; {}", kHowToRecord));
+  auto learned = maker_.learn_formats();
+  if (!learned) return learned;
+  if (!maker_.knows_formats()) return no_tracepoints();
   tell_head();
   return {};
 }
 
-// The first pass of a file: which threads did I/O.
+// The first pass of a file.
 Status PerfDataSource::Impl::look_ahead() {
   for (;;) {
     auto record = records_->next();
     if (!record) return std::move(record).error();
     if (!*record) return {};
-    if ((*record)->type == perf::kComm) take_comm(**record);
-    if ((*record)->type == perf::kAuxtrace) {
-      auto skipped = records_->skip_behind(ByteWalk((*record)->body).take<std::uint64_t>());
-      if (!skipped) return skipped;
-    }
-    if ((*record)->type != perf::kSample) continue;
-    const perf::Attr* attr = head_.attr_of_sample((*record)->body);
-    if (attr == nullptr || !is_kvm(*attr)) continue;
-    auto sample = perf::parse_sample(attr->layout, (*record)->body);
-    if (sample) threads_.note_io(sample->pid.value_or(-1), sample->tid.value_or(-1));
+    maker_.look_at(**record);
+    auto skipped = skip_auxtrace(**record);
+    if (!skipped) return skipped;
   }
 }
 
@@ -193,7 +168,7 @@ void PerfDataSource::Impl::tell_head() {
   info.kernel = head_.kernel;
   std::optional<std::int32_t> clock;
   for (const perf::Attr& attr : head_.attrs()) {
-    if (is_kvm(attr)) clock = attr.clock;
+    if (maker_.is_kvm(attr)) clock = attr.clock;
   }
   note("clock", clock_name(clock));
   if (head_.clock && clock == CLOCK_MONOTONIC && head_.clock->clock == CLOCK_MONOTONIC)
@@ -204,7 +179,7 @@ void PerfDataSource::Impl::tell_head() {
 
 Result<std::span<const trace::Event>> PerfDataSource::Impl::next() {
   for (;;) {
-    std::span<const trace::Event> events = order_.take();
+    std::span<const trace::Event> events = maker_.order().take();
     if (!events.empty()) return events;
     if (ended_ && failure_) return *std::exchange(failure_, std::nullopt);
     if (ended_) return events;
@@ -213,54 +188,33 @@ Result<std::span<const trace::Event>> PerfDataSource::Impl::next() {
     if (*record) {
       auto taken = take(**record);
       if (!taken) return std::move(taken).error();
-    } else {
-      ended_ = true;
-      if (ids_.empty())
-        return input_error(format("it holds no KVM I/O tracepoints; {}", kHowToRecord));
-      tell_end();
-      order_.end();
+      continue;
     }
+    ended_ = true;
+    if (!maker_.knows_formats()) return no_tracepoints();
+    bool damaged = records_->cut_short() || records_->trouble();
+    if (damaged) {
+      failure_ =
+          input_error(records_->trouble().value_or("it ends inside a record: it was cut short"));
+    }
+    maker_.end(damaged);
   }
-}
-
-// What is wrong with the end of the recording stands there, as a loss, and is an error after it.
-void PerfDataSource::Impl::tell_end() {
-  if (lost_total_ > lost_told_)
-    lose(last_time_, trace::kAllVms, std::nullopt,
-         {trace::LossCause::ring, lost_total_ - lost_told_});
-  if (!records_->cut_short() && !records_->trouble()) return;
-  lose(last_time_, trace::kAllVms, std::nullopt, {trace::LossCause::damaged, 0});
-  failure_ = input_error(records_->trouble().value_or("it ends inside a record: it was cut short"));
 }
 
 Status PerfDataSource::Impl::take(const Record& record) {
-  switch (record.type) {
-    case perf::kSample:
-      take_sample(record);
-      break;
-    case perf::kComm:
-      take_comm(record);
-      break;
-    case perf::kLost:
-      take_lost(record);
-      break;
-    case perf::kLostSamples:
-      take_lost_samples(record);
-      break;
-    case perf::kFinishedRound:
-      order_.end_of_round();
-      break;
-    case perf::kAuxtrace:
-      return records_->skip_behind(ByteWalk(record.body).take<std::uint64_t>());
-    default:
-      return take_header(record);
-  }
-  return {};
+  maker_.take(record);
+  if (auto skipped = skip_auxtrace(record); !skipped) return skipped;
+  return pipe_ ? take_header(record) : Status();
+}
+
+// Of hardware tracers: a record that its data follow, however many they are.
+Status PerfDataSource::Impl::skip_auxtrace(const Record& record) {
+  if (record.type != perf::kAuxtrace) return {};
+  return records_->skip_behind(ByteWalk(record.body).take<std::uint64_t>());
 }
 
 // What a pipe brings in place of a file's head.
 Status PerfDataSource::Impl::take_header(const Record& record) {
-  if (!pipe_) return {};
   ByteWalk walk(record.body);
   if (record.type == perf::kHeaderAttr) {
     // The attribute says its own length; its ids fill the rest.
@@ -284,76 +238,6 @@ Status PerfDataSource::Impl::take_header(const Record& record) {
   if (!data) return std::move(data).error();
   auto added = head_.add_tracing_data(*data);
   return added ? begin_decoding() : added;
-}
-
-bool PerfDataSource::Impl::is_kvm(const perf::Attr& attr) const {
-  return attr.type == perf::kTypeTracepoint &&
-         std::find(ids_.begin(), ids_.end(), attr.config) != ids_.end();
-}
-
-void PerfDataSource::Impl::lose(std::uint64_t time, std::uint16_t vm,
-                                std::optional<std::uint16_t> vcpu, trace::Loss loss) {
-  order_.add(-1, Decoded::event, trace::make_loss(time, vm, vcpu, loss));
-}
-
-void PerfDataSource::Impl::take_sample(const Record& record) {
-  const perf::Attr* attr = head_.attr_of_sample(record.body);
-  if (attr != nullptr && !is_kvm(*attr)) return;
-  auto sample = attr == nullptr ? std::nullopt : perf::parse_sample(attr->layout, record.body);
-  if (!sample) {
-    lose(last_time_, trace::kAllVms, std::nullopt, {trace::LossCause::source, 1});
-    return;
-  }
-  ++samples_;
-  std::uint64_t time = sample->time.value_or(last_time_);
-  std::int32_t tid = sample->tid.value_or(-1);
-  last_time_ = std::max(last_time_, time);
-  auto place = threads_.place(sample->pid.value_or(-1), tid, context_);
-  trace::Event event;
-  Decoded what = place ? decoder_.decode(sample->raw, event) : Decoded::malformed;
-  // The attribute says that it is ours: a payload of another tracepoint is none at all.
-  if (what == Decoded::malformed || what == Decoded::foreign) {
-    lose(time, place ? place->vm : trace::kAllVms, place ? place->vcpu : std::nullopt,
-         {trace::LossCause::source, 1});
-  } else {
-    event.time = time;
-    event.vm = place->vm;
-    if (place->vcpu) trace::set_vcpu(event, *place->vcpu);
-    order_.add(tid, what, event);
-  }
-}
-
-// A full ring tells how many of its records are missing, of whichever event and thread.
-void PerfDataSource::Impl::take_lost(const Record& record) {
-  ByteWalk walk(record.body);
-  walk.skip(8);  // id
-  auto count = walk.take<std::uint64_t>();
-  if (walk.failed() || count == 0) return;
-  std::uint64_t time = last_time_;
-  if (const perf::Attr* attr = head_.attr_of_trailer(record.body)) {
-    auto trailer = perf::parse_trailer(attr->layout, record.body.subspan(16));
-    if (trailer && trailer->time) time = *trailer->time;
-  }
-  lost_told_ += count;
-  last_time_ = std::max(last_time_, time);
-  lose(time, trace::kAllVms, std::nullopt, {trace::LossCause::ring, count});
-}
-
-// perf's counters of lost samples, written at its end: they count again what LOST records told, and
-// what no LOST record came to tell any more.
-void PerfDataSource::Impl::take_lost_samples(const Record& record) {
-  if ((record.misc & perf::kMiscLostByBpf) != 0) return;
-  ByteWalk walk(record.body);
-  auto count = walk.take<std::uint64_t>();
-  if (!walk.failed() && lost_total_ <= kNoLimit - count) lost_total_ += count;
-}
-
-void PerfDataSource::Impl::take_comm(const Record& record) {
-  ByteWalk walk(record.body);
-  auto pid = walk.take<std::int32_t>();
-  auto tid = walk.take<std::int32_t>();
-  std::string_view name = walk.take_text();
-  if (!walk.failed()) threads_.comm(pid, tid, name);
 }
 
 Result<std::unique_ptr<PerfDataSource>> PerfDataSource::open(UniqueFd fd) {

@@ -112,7 +112,7 @@ Status TraceDatSource::Impl::take_beginning(const Message& message) {
     }
     case MessageKind::thread:
       groups_.add(tid, text);
-      threads_.comm(groups_.of(tid), tid, text);
+      threads_.comm(tid, text);
       threads_.note_io(groups_.of(tid), tid);
       return {};
     case MessageKind::refused:
