@@ -63,6 +63,7 @@ struct RawEvent {
 struct Evidence {
   std::uint64_t start = 0;  // time of the recording's first event
   std::vector<RawEvent> events;
+  std::vector<std::string> step_processes;    // who did the steps: "dd:153", safe on a terminal
   std::vector<std::uint64_t> address_spaces;  // CR3 of the steps, most frequent kMost at most
   std::uint64_t losses_near = 0;              // loss events within kNear events
   std::uint64_t lost_near = 0;                // events lost there

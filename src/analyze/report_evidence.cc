@@ -15,7 +15,7 @@ namespace {
 // Events shown before and after a step.
 constexpr std::uint64_t kBefore = 4;
 constexpr std::uint64_t kAfter = 2;
-constexpr std::size_t kMostAddressSpaces = 4;
+constexpr std::size_t kMostOfEach = 4;
 
 // An event that an alert wants to show.
 struct Wanted {
@@ -94,10 +94,17 @@ class EvidenceTaker {
     listing_.append({context_, number_, event, label, start_}, text);
     text.pop_back();  // the line's end
     evidence.events.push_back({number_, event.time, std::move(text), wanted.is_step});
-    auto& spaces = evidence.address_spaces;
-    bool is_new = wanted.is_step && event.has(trace::Field::cr3) &&
-                  std::ranges::find(spaces, event.cr3) == spaces.end();
-    if (is_new && spaces.size() < kMostAddressSpaces) spaces.push_back(event.cr3);
+    if (!wanted.is_step) return;
+    if (event.knows_process())
+      keep(evidence.step_processes, process_text(context_.processes[event.process]));
+    if (event.has(trace::Field::cr3)) keep(evidence.address_spaces, event.cr3);
+  }
+
+  // Each once, the first few.
+  template <typename Value>
+  static void keep(std::vector<Value>& values, const Value& value) {
+    bool is_new = std::ranges::find(values, value) == values.end();
+    if (is_new && values.size() < kMostOfEach) values.push_back(value);
   }
 
   void count_losses(ReportAlert& alert) {

@@ -52,7 +52,9 @@ void put_evidence(JsonWriter& json, const ReportAlert& alert) {
     json.begin_object().member("event", event.number).member("time_ns", event.time);
     json.member("text", event.text).member("is_step", event.is_step).end_object();
   }
-  json.end_array().key("address_spaces").begin_array();
+  json.end_array();
+  put_texts(json, "step_processes", alert.evidence->step_processes);
+  json.key("address_spaces").begin_array();
   for (std::uint64_t cr3 : alert.evidence->address_spaces) json.value(format("0x{:x}", cr3));
   json.end_array().member("losses_near", alert.evidence->losses_near);
   json.member("lost_near", alert.evidence->lost_near).end_object();

@@ -205,8 +205,9 @@ std::string raw_text(const ReportAlert& alert) {
 
 std::string alert_text(const Report& report, std::size_t index) {
   const ReportAlert& alert = report.alerts[index];
-  std::string out = wrapped("", format("alert {} of {}: {} [{}]", index + 1, report.alerts.size(),
-                                       escape_terminal(alert.rule), escape_terminal(alert.id)));
+  std::string out = wrapped(
+      "", format("alert {} of {}: {} (severity {} of 100) [{}]", index + 1, report.alerts.size(),
+                 escape_terminal(alert.rule), alert.severity, escape_terminal(alert.id)));
   out += labelled("when", when_text(alert));
   out += labelled("where", where_text(alert));
   for (const ReportActor& actor : alert.actors) {
