@@ -142,7 +142,9 @@ Result<Trained> train_all(const TrainOptions& options, Wish wish) {
   }
   if (trainer) {
     auto training = trainer->finish();
-    if (!training) return std::move(training).error();
+    if (!training) {
+      return out.damage.empty() ? std::move(training).error() : input_error(out.damage);
+    }
     out.training = std::move(*training);
   }
   return out;
@@ -188,10 +190,11 @@ void say_promise(const model::ModelData& data) {
     return;
   }
   double need = train::needed(t.promise);
-  std::string seen = have > 0 ? format("{} in {} of held-out work support at most {:.3g}{} (95 %)",
-                                       train::alarms_at(c, t.value), amount_text(have, t.promise),
-                                       t.expected, per_text(t.promise))
-                              : std::string("there is no held-out work");
+  std::string seen =
+      have > 0 ? format("{} false alarms in {} of held-out work support at most {:.3g}{} (95 %)",
+                        train::alarms_at(c, t.value), amount_text(have, t.promise), t.expected,
+                        per_text(t.promise))
+               : std::string("there is no held-out work");
   say(
       format("warning: too few data to promise {} false alarms: {}; record about {} more of normal "
              "work for it, or accept more with --false-alarms",

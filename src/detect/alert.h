@@ -78,8 +78,7 @@ struct Alert {
   std::string
       id;  // "<first 8 digits of the trace id>-<number of the first event>-<stream>"; stable
   StreamName stream;
-  // The window that made the alarm start, and the whole episode (alarms less than 200 events of the
-  // stream apart are one).
+  // From the first to the last odd step (alarms less than 200 events of the stream apart are one).
   std::uint64_t first_event = 0;
   std::uint64_t last_event = 0;
   std::uint64_t first_time = 0;

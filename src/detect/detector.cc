@@ -37,8 +37,6 @@ struct Detector::Episode {
   Bits largest = 0;
   std::uint32_t quiet = 0;  // events of the stream since the last alarm
   std::uint64_t events = 0;
-  std::uint64_t quiet_event = 0;  // the last event that was still alarming
-  std::uint64_t quiet_time = 0;
   std::vector<std::pair<std::uint32_t, std::uint64_t>> processes;
 
   void count(std::uint32_t process, std::uint64_t times) {
@@ -144,8 +142,9 @@ Status Detector::follow(const trace::Context& context, Stream& s, const Record& 
   Bits mean = s.window.mean();
   e.count(record.process, 1);
   ++e.events;
-  if (mean > data_.threshold.value) {
-    e.largest = std::max(e.largest, mean);
+  if (mean > data_.threshold.value) e.largest = std::max(e.largest, mean);
+  // The window stays above the threshold for a while; the episode lasts as long as odd steps come.
+  if (mean > data_.threshold.value && record.bits > data_.threshold.value) {
     e.quiet = 0;
     e.alert.events = e.events;
     e.alert.last_event = record.event;
@@ -169,7 +168,14 @@ Status Detector::open(const trace::Context& context, model::StreamIndex index) {
   alert.p_value = model::p_value(data_.calibration, e.largest);
   alert.lost = stats_.lost.all();
   std::vector<const Record*> window;
-  s.each_record([&](const Record& r) { window.push_back(&r); });
+  s.each_record([&](const Record& r) {
+    window.push_back(&r);
+    alert.sequence.push_back(seen(r.seen));
+  });
+  // It began with the first odd step; what came before it may be of last week.
+  auto begin = std::ranges::find_if(
+      window, [&](const Record* r) { return r->bits > data_.threshold.value; });
+  window.erase(window.begin(), begin == window.end() ? window.begin() : begin);
   alert.first_event = window.front()->event;
   alert.first_time = window.front()->time;
   alert.alarm_event = alert.last_event = window.back()->event;
@@ -185,7 +191,7 @@ Status Detector::open(const trace::Context& context, model::StreamIndex index) {
   std::ranges::stable_sort(window, std::greater<>(), [](const Record* r) { return r->bits; });
   window.resize(std::min(window.size(), kMaxSteps));
   std::ranges::sort(window, {}, [](const Record* r) { return r->event; });
-  for (const Record* r : window) alert.steps.push_back(explain(s, *r));
+  for (const Record* r : window) alert.steps.push_back(explain(*r));
   ++s.alerts;
   ++stats_.alerts;
   return sink_.opened(alert);
@@ -215,15 +221,17 @@ Status Detector::finish(const trace::Context& context) {
   return {};
 }
 
-Step Detector::explain(const Stream&, const Record& record) const {
+model::Operation Detector::seen(model::Symbol symbol) const {
+  return model::is_unknown(symbol) ? model::Operation{} : tokenizer_.alphabet().operation(symbol);
+}
+
+Step Detector::explain(const Record& record) const {
   Step step;
   step.event = record.event;
   step.time = record.time;
   step.process = record.process;
   step.rip = record.rip;
-  if (!model::is_unknown(record.seen)) {
-    step.operation = tokenizer_.alphabet().operation(record.seen);
-  }
+  step.operation = seen(record.seen);
   step.bits = to_bits(record.bits);
   step.probability = std::exp2(-step.bits);
   switch (record.symbol) {

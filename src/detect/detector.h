@@ -76,7 +76,9 @@ class Detector {
   Status open(const trace::Context& context, model::StreamIndex index);
   Status close(const trace::Context& context, Stream& stream);
   StreamName name(const trace::Context& context, model::StreamIndex index) const;
-  Step explain(const Stream& stream, const Record& record) const;
+  // An operation of the recording by its symbol.
+  model::Operation seen(model::Symbol symbol) const;
+  Step explain(const Record& record) const;
 
   const model::ModelData& data_;
   const model::Model& model_;

@@ -51,7 +51,10 @@ class AccessCache {
   };
 
   static std::size_t hash(std::uint64_t a, std::uint64_t b) {
-    std::uint64_t h = (a ^ (b << 31 | b >> 33)) * 0x9e3779b97f4a7c15;
+    // Addresses, functions and registers differ in high bits only: all of them must reach the low
+    // ones.
+    std::uint64_t h = (a * 0x9e3779b97f4a7c15) ^ (b * 0xc2b2ae3d27d4eb4f);
+    h = (h ^ h >> 32) * 0xd6e8feb86659fd93;
     return static_cast<std::size_t>(h ^ h >> 32);
   }
 

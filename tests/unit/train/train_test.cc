@@ -142,14 +142,14 @@ TEST_F(TrainerTest, ManyRecordingsAreCountedLikeFew) {
 
 class ThresholdTest : public testing::Test {
  protected:
-  static constexpr model::Bits kUnknown = 16 * model::kOneBit;
+  static constexpr model::Bits kUnknown = 60 * model::kOneBit;
   static constexpr std::uint64_t kDay = 86400ULL * 1000000000;
 
-  // A hundred blocks of 0.01, 0.02, ... 1.00 bits.
+  // A hundred blocks of 0.1, 0.2, ... 10.0 bits; thresholds are between 9 and 24.
   static model::Calibration days(std::uint64_t n) {
     model::Calibration c{
         .events = 20000, .duration_ns = n * kDay, .sessions = 1, .blocks = 100, .largest = {}};
-    for (unsigned i = 100; i > 0; --i) c.largest.push_back(i * model::kOneBit / 100);
+    for (unsigned i = 100; i > 0; --i) c.largest.push_back(i * model::kOneBit / 10);
     return c;
   }
 };
@@ -177,7 +177,7 @@ TEST_F(ThresholdTest, EnoughDataAllowAsManyAlarmsAsPromised) {
 
 TEST_F(ThresholdTest, TooFewDataSetItAboveAllThatWasSeen) {
   model::Threshold t = choose_threshold(days(2), {}, kUnknown);
-  EXPECT_GT(t.value, model::kOneBit);
+  EXPECT_GT(t.value, 10 * model::kOneBit);
   EXPECT_EQ(alarms_at(days(2), t.value), 0u);
   EXPECT_GT(t.expected, 1);
 }

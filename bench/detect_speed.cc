@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// How many events a second one core trains on and detects in, from a trace file, decoding included;
+// and the share of each stage. CPU time, so that other work on the machine counts less.
+//
+//   detect_speed TRACE [ROUNDS]
+#include <cstdio>
+#include <cstdlib>
+#include <ctime>
+#include <functional>
+
+#include "detect/detector.h"
+#include "model/tokenizer.h"
+#include "trace/reader.h"
+#include "train/trainer.h"
+
+namespace {
+
+using namespace iovm;
+
+double cpu_seconds() {
+  timespec now = {};
+  ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
+}
+
+class Silent : public detect::AlertSink {
+ public:
+  Status closed(const detect::Alert&) override { return {}; }
+};
+
+// Runs it `rounds` times over the trace; the best counts.
+void measure(const char* what, const char* path, int rounds,
+             const std::function<std::uint64_t(trace::EventSource&)>& work) {
+  double best = 1e9;
+  std::uint64_t events = 0;
+  for (int i = 0; i < rounds; ++i) {
+    double start = cpu_seconds();
+    auto reader = trace::TraceReader::open(path);
+    if (!reader) {
+      std::fprintf(stderr, "%s\n", reader.error().message().c_str());
+      std::exit(1);
+    }
+    events = work(**reader);
+    double took = cpu_seconds() - start;
+    if (took < best) best = took;
+  }
+  std::printf("%-22s %7.2f M events/s  %6.1f ns/event  (%llu events)\n", what,
+              static_cast<double>(events) / best * 1e-6, best * 1e9 / static_cast<double>(events),
+              static_cast<unsigned long long>(events));
+}
+
+std::uint64_t each(trace::EventSource& source,
+                   const std::function<void(std::span<const trace::Event>)>& batch_done) {
+  std::uint64_t events = 0;
+  for (;;) {
+    auto batch = source.next();
+    if (!batch || batch->empty()) return events;
+    events += batch->size();
+    batch_done(*batch);
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc < 2) {
+    std::fprintf(stderr, "usage: detect_speed TRACE [ROUNDS]\n");
+    return 2;
+  }
+  const char* path = argv[1];
+  int rounds = argc > 2 ? std::atoi(argv[2]) : 3;
+  measure("decode", path, rounds,
+          [](trace::EventSource& source) { return each(source, [](auto) {}); });
+  std::uint64_t sum = 0;
+  measure("decode, tokenize", path, rounds, [&](trace::EventSource& source) {
+    model::Tokenizer tokenizer;
+    return each(source, [&](std::span<const trace::Event> batch) {
+      for (const trace::Event& e : batch) {
+        if (e.kind != trace::EventKind::loss) sum += tokenizer(e).symbol;
+      }
+    });
+  });
+  model::ModelData data;
+  measure("train, all of it", path, rounds, [&](trace::EventSource& source) {
+    train::Trainer trainer({}, {});
+    if (!trainer.add(source)) std::exit(1);
+    auto training = trainer.finish();
+    if (!training) std::exit(1);
+    data = std::move(training->data);
+    return training->events;
+  });
+  model::Model model = data.model();
+  measure("detect", path, rounds, [&](trace::EventSource& source) {
+    Silent silent;
+    detect::Detector detector(data, model, path, silent);
+    if (!detect::run(source, detector)) std::exit(1);
+    return detector.stats().events;
+  });
+  return sum == 0 ? 1 : 0;
+}
