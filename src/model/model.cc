@@ -4,9 +4,9 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <unordered_map>
 
 #include "base/assert.h"
+#include "model/flat_map.h"
 
 namespace iovm::model {
 namespace {
@@ -19,6 +19,12 @@ constexpr double kLargestBits = 4096;
 Bits bits_of(double probability) {
   double bits = -std::log2(probability);
   return static_cast<Bits>(std::lround(std::clamp(bits, 0.0, kLargestBits) * kOneBit));
+}
+
+// What a symbol costs that training never saw; its probability counts for markov only.
+Bits price_of_unknown(Method m, double probability) {
+  if (m == Method::stide) return kOneBit;
+  return bits_of(m == Method::chain ? kChainFloor : probability);
 }
 
 }  // namespace
@@ -81,7 +87,7 @@ class ModelBuilder {
     double probability = 0;
     std::uint32_t next = 0;
   };
-  static constexpr std::uint32_t kNone = 0xffffffff;
+  static constexpr std::uint32_t kNone = FlatMap::kNone;
 
   static std::uint64_t key(std::uint32_t node, Symbol symbol) {
     return static_cast<std::uint64_t>(node) << 32 | symbol;
@@ -89,33 +95,35 @@ class ModelBuilder {
 
   // The node of the context with `oldest` put before it.
   std::uint32_t child(std::uint32_t node, Symbol oldest, bool make) {
-    auto it = children_.find(key(node, oldest));
-    if (it != children_.end()) return it->second;
-    if (!make) return kNone;
+    if (!make) return children_.find(key(node, oldest));
     auto fresh = static_cast<std::uint32_t>(model_.nodes_.size());
-    auto depth = static_cast<std::uint8_t>(model_.nodes_[node].depth + 1);
-    model_.nodes_.push_back({node, oldest, 0, 0, depth});
-    children_.emplace(key(node, oldest), fresh);
-    return fresh;
+    std::uint32_t number = children_.find_or_add(key(node, oldest), fresh);
+    if (number == fresh) {
+      auto depth = static_cast<std::uint8_t>(model_.nodes_[node].depth + 1);
+      model_.nodes_.push_back({node, oldest, 0, 0, depth});
+    }
+    return number;
   }
 
   void add_edge(std::uint32_t node, Symbol symbol, std::uint64_t count) {
-    auto [it, fresh] = edge_index_.try_emplace(key(node, symbol), edges_.size());
-    if (fresh) edges_.push_back({node, symbol, 0, 0, 0});
-    edges_[it->second].count += count;
+    auto fresh = static_cast<std::uint32_t>(edges_.size());
+    std::uint32_t number = edge_index_.find_or_add(key(node, symbol), fresh);
+    if (number == fresh) edges_.push_back({node, symbol, 0, 0, 0});
+    edges_[number].count += count;
   }
 
   Edge* edge(std::uint32_t node, Symbol symbol) {
-    auto it = edge_index_.find(key(node, symbol));
-    return it == edge_index_.end() ? nullptr : &edges_[it->second];
+    std::uint32_t number = edge_index_.find(key(node, symbol));
+    return number == kNone ? nullptr : &edges_[number];
   }
 
   void sort_edges() {
     std::sort(edges_.begin(), edges_.end(), [](const Edge& a, const Edge& b) {
       return key(a.node, a.symbol) < key(b.node, b.symbol);
     });
-    for (std::size_t i = 0; i < edges_.size(); ++i) {
-      edge_index_[key(edges_[i].node, edges_[i].symbol)] = i;
+    edge_index_ = {};
+    for (std::uint32_t i = 0; i < edges_.size(); ++i) {
+      edge_index_.find_or_add(key(edges_[i].node, edges_[i].symbol), i);
     }
     model_.nodes_.push_back({});  // the end of the last node's edges
     std::size_t at = 0;
@@ -149,17 +157,7 @@ class ModelBuilder {
   }
 
   void set_unknown(double probability) {
-    switch (model_.options_.method) {
-      case Method::markov:
-        model_.unknown_ = bits_of(probability);
-        break;
-      case Method::chain:
-        model_.unknown_ = bits_of(kChainFloor);
-        break;
-      case Method::stide:
-        model_.unknown_ = kOneBit;
-        break;
-    }
+    model_.unknown_ = price_of_unknown(model_.options_.method, probability);
   }
 
   // After "context, symbol" the state is the longest known context that ends so. What the parent's
@@ -212,10 +210,24 @@ class ModelBuilder {
 
   Model& model_;
   std::size_t symbols_;
-  std::unordered_map<std::uint64_t, std::uint32_t> children_;
-  std::unordered_map<std::uint64_t, std::size_t> edge_index_;
+  FlatMap children_;
+  FlatMap edge_index_;
   std::vector<Edge> edges_;
 };
+
+Bits unknown_price(const Options& options, const Ngrams& ngrams, std::size_t symbols) {
+  std::vector<bool> seen(symbols, false);
+  double types = 0, total = 0;
+  for (std::size_t i = 0; i < ngrams.size(); ++i) {
+    Symbol symbol = ngrams.at(i).back();
+    if (!seen[symbol]) ++types;
+    seen[symbol] = true;
+    total += static_cast<double>(ngrams.counts[i]);
+  }
+  double rest = total == 0 ? 1 : types / (total + types);
+  return price_of_unknown(options.method,
+                          rest / static_cast<double>(std::max<std::size_t>(symbols, 1)));
+}
 
 Model::Model(const Options& options, const Ngrams& ngrams, std::size_t symbols)
     : options_(options) {

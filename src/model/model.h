@@ -132,6 +132,9 @@ class Model {
   Bits worst_ = 0;
 };
 
+// What Model::unknown() of such a model would be, without building it.
+Bits unknown_price(const Options& options, const Ngrams& ngrams, std::size_t symbols);
+
 inline Score Model::score(const State& in, Symbol symbol, State& out) const {
   bool full = in.length >= options_.context();
   std::uint32_t node = in.node;

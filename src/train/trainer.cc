@@ -186,7 +186,8 @@ Result<Training> Trainer::finish() {
   data.origins = old_origins_;
   for (const Session& session : sessions_) data.origins.push_back(session.origin);
   std::ranges::sort(data.origins);
-  data.threshold = choose_threshold(data.calibration, promise_, data.model().unknown());
+  data.threshold = choose_threshold(data.calibration, promise_,
+                                    unknown_price(options_, data.ngrams, data.symbols()));
   return std::move(training_);
 }
 

@@ -161,6 +161,14 @@ TEST_F(ModelTest, NoScoreIsWorseThanTheWorst) {
   }
 }
 
+TEST_F(ModelTest, ThePriceOfTheUnknownIsKnownWithoutTheModel) {
+  for (Method method : {Method::markov, Method::chain, Method::stide}) {
+    Model model = make(method, 2);
+    Ngrams ngrams = count({a, b, a, b, a, a}, model.options().context() + 1);
+    EXPECT_EQ(unknown_price(model.options(), ngrams, kSymbols), model.unknown());
+  }
+}
+
 TEST_F(ModelTest, AModelOfNothingKnowsNothing) {
   Options options;
   Ngrams none{options.context() + 1, {}, {}};
