@@ -45,8 +45,8 @@ def check_command(root, iovm, name, problems):
     if summary not in plain:
         problems.append(f"man/iovm-{name}.1: its NAME line is not --help's first: {summary}")
     for option in set(re.findall(r"(?<![\w-])(--[a-z][a-z-]+)", help_text)):
-        # mdoc writes --json as `Fl -json`, man macros as \-\-json
-        if option not in plain and f"Fl {option[1:]}" not in plain:
+        # mdoc writes --json as `Fl -json` or `Fl j , -json`, man macros as \-\-json. --help is in iovm(1).
+        if option != "--help" and not re.search(rf"(?<![\w-]){option}\b|^\.\w\w .*[ ,]{option[1:]}\b", plain, re.M):
             problems.append(f"man/iovm-{name}.1 does not name {option}")
     if not (root / "tests" / "cli" / f"{name}.test").exists():
         problems.append(f"tests/cli/{name}.test does not exist")
