@@ -203,6 +203,24 @@ std::string raw_text(const ReportAlert& alert) {
   return out;
 }
 
+// Who did the steps, who else acted on the stream meanwhile, and where the code was.
+std::string who_text(const ReportAlert& alert) {
+  std::vector<std::string> lines;
+  std::string culprits;
+  if (alert.evidence) {
+    for (const std::string& process : alert.evidence->step_processes) {
+      culprits += (culprits.empty() ? "the steps below: " : ", ") + process;
+    }
+  }
+  if (!culprits.empty()) lines.push_back(culprits);
+  for (const ReportActor& actor : alert.actors) lines.push_back(actor_text(actor));
+  std::string spaces = address_spaces_text(alert);
+  lines.push_back(spaces.empty() ? code_text(alert) : spaces + "; " + code_text(alert));
+  std::string out;
+  for (const std::string& line : lines) out += labelled(out.empty() ? "who" : "", line);
+  return out;
+}
+
 std::string alert_text(const Report& report, std::size_t index) {
   const ReportAlert& alert = report.alerts[index];
   std::string out = wrapped(
@@ -210,12 +228,7 @@ std::string alert_text(const Report& report, std::size_t index) {
                  escape_terminal(alert.rule), alert.severity, escape_terminal(alert.id)));
   out += labelled("when", when_text(alert));
   out += labelled("where", where_text(alert));
-  for (const ReportActor& actor : alert.actors) {
-    out += labelled(&actor == alert.actors.data() ? "who" : "", actor_text(actor));
-  }
-  std::string spaces = address_spaces_text(alert);
-  out += labelled(alert.actors.empty() ? "who" : "",
-                  spaces.empty() ? code_text(alert) : spaces + "; " + code_text(alert));
+  out += who_text(alert);
   out +=
       labelled("score", format("{:.2f} bits an event, threshold {:.2f}; of normal blocks a share "
                                "of {} scores as high",

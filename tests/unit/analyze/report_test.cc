@@ -44,6 +44,7 @@ Report report_of(std::string_view json) {
 Evidence some_evidence() {
   Evidence evidence;
   evidence.start = 500000000;
+  evidence.step_processes = {"evil:266"};
   evidence.address_spaces = {0xf6e0000};
   evidence.losses_near = 1;
   evidence.lost_near = 7;
@@ -61,7 +62,8 @@ TEST(Report, TextTellsWhatWhoWhereAndWhy) {
   when     +0.500000 s to +2.000000 s, alarm at 2026-01-31T12:00:00.000000000Z; events 100 to 160,
            42 of this stream, alarm at event 110
   where    VM web-1, floppy controller
-  who      process evil\x1b[2J (pid 266), user: 40 events, confidence high (current task)
+  who      the steps below: evil:266
+           process evil\x1b[2J (pid 266), user: 40 events, confidence high (current task)
            process unknown (not resolved): 2 events
            address space (CR3) 0xf6e0000; code in the user half (or firmware), first RIP 0x401000
   score    16.97 bits an event, threshold 6.76; of normal blocks a share of 0.003 scores as high
