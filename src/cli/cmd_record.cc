@@ -165,6 +165,7 @@ Result<ExitStatus> run_record(CommandLine& line) {
       options.output ? *options.output : default_output(options.vms, (*source)->context().vms);
   trace::WriterOptions writing;
   writing.time_resolution_ns = options.resolution == "1us" ? 1000 : 1;
+  writing.flush_after = std::chrono::milliseconds(400);  // a killed recorder loses less than 1 s
   auto writer = trace::TraceWriter::create(path, (*source)->context().info, writing);
   if (!writer) return std::move(writer).error();
   if (!options.quiet) say_start(options, **source, path);
