@@ -27,11 +27,17 @@ expect_eq() {
   say "$1: $2"
 }
 
+# The tiny guest's image, built once in each L1: GNU as takes seconds there.
+tiny_image=/run/tiny.bin
+build_tiny() { [[ -s $tiny_image ]] || "$bed_repo/guest/build.sh" "$tiny_image"; }
+
 # l2_tiny NAME MODE [OPTION...]: the tiny guest under real KVM, in the
 # background; its pid in L2_PID, what it says in $BED_OUT/NAME.debugcon.
 l2_tiny() {
   local name=$1 mode=$2; shift 2
-  "$bed_repo/guest/run-tiny" "$mode" --name "$name" --accel kvm --debugcon "$BED_OUT/$name.debugcon" "$@" &
+  build_tiny
+  "$bed_repo/guest/run-tiny" "$mode" --name "$name" --accel kvm --image "$tiny_image" \
+    --debugcon "$BED_OUT/$name.debugcon" "$@" &
   L2_PID=$!
 }
 
