@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 #
-# Helpers for scripts that run in the bed: `. "$BED_DIR/lib.sh"`. Sets -eu, pipefail.
+# Helpers for scripts that run in the bed: `. "$BED_DIR/lib.sh"`. Sets -eu.
 # In the environment: BED_OUT (the outputs, shared with the host), BED_DIR (this
 # folder), BED_KERNEL, BED_RELEASE and BED_MODULES (L1's own kernel, for an L2).
-set -eu -o pipefail
+set -eu
 
 bed_repo=$(cd "$BED_DIR/../.." && pwd)
 
