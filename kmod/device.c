@@ -103,13 +103,24 @@ static long set_slot(struct iovm_session *session, void __user *user)
 
 	if (copy_from_user(&slot, user, sizeof(slot)))
 		return -EFAULT;
-	if (slot.vcpu >= IOVM_MAX_VCPUS || slot.address % sizeof(u64))
+	if (slot.vcpu >= IOVM_MAX_VCPUS || slot.address % sizeof(u64) ||
+	    slot.preempt_count % sizeof(u32))
 		return -EINVAL;
 	vm = iovm_vms_of(session, slot.tgid);
 	if (!vm)
 		return -ESRCH;
 	WRITE_ONCE(vm->vcpus[slot.vcpu].address, (unsigned long)slot.address);
+	WRITE_ONCE(vm->vcpus[slot.vcpu].preempt_count, (unsigned long)slot.preempt_count);
 	return 0;
+}
+
+static long set_guest(struct iovm_session *session, void __user *user)
+{
+	struct iovm_guest guest;
+
+	if (copy_from_user(&guest, user, sizeof(guest)))
+		return -EFAULT;
+	return iovm_vms_set_guest(session, &guest);
 }
 
 static long read_counters(struct iovm_session *session, void __user *user)
@@ -155,6 +166,8 @@ static long request(struct iovm_session *session, unsigned int command, void __u
 		return session->state == IOVM_STOPPED ? iovm_session_flush(session) : -EBUSY;
 	case IOVM_IOC_SLOT:
 		return set_slot(session, user);
+	case IOVM_IOC_GUEST:
+		return set_guest(session, user);
 	case IOVM_IOC_COUNTERS:
 		return read_counters(session, user);
 	default:

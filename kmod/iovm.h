@@ -5,6 +5,7 @@
  *   hooks.c    finds KVM's tracepoints by name, whenever kvm comes, and puts the probes on them
  *   probe.c    one access: whose is it, what were the guest's registers, into which ring
  *   regs.c     the guest's registers at an exit: VMCB on AMD, VMREAD on Intel
+ *   guest.c    the guest's task at an exit, where user space has told how to read it
  *   ring.c     one CPU's ring and its only writer
  *   vms.c      which VM belongs to which session; the table that every probe looks into
  *   session.c  a session: its rings, its start and end, the thread that wakes its reader
@@ -56,7 +57,7 @@ u32 iovm_buffer_bytes(u32 slots);
  */
 void iovm_buffer_begin(struct iovm_buffer *buffer, struct iovm_record *record);
 bool iovm_buffer_end(struct iovm_buffer *buffer, const struct iovm_record *record,
-		     struct iovm_gap *gap);
+		     struct iovm_gap *gap, struct iovm_task *task); /* task: NULL, or before it */
 /* The gap alone; only when no probe can write. */
 bool iovm_buffer_flush(struct iovm_buffer *buffer, struct iovm_record *record, struct iovm_gap *gap);
 
@@ -64,7 +65,9 @@ bool iovm_buffer_flush(struct iovm_buffer *buffer, struct iovm_record *record, s
 
 /* Written only by the thread of that vCPU (but for address), read by anybody. */
 struct iovm_vcpu {
-	unsigned long address; /* of the guest's `current`, in the VMM; 0: not known */
+	unsigned long address;	     /* of the guest's `current`, in the VMM; 0: not known */
+	unsigned long preempt_count; /* the same of its preempt_count */
+	struct iovm_task task;	     /* the last one told; no time: none */
 	u64 records;
 	u64 dropped[IOVM_DROPS];
 	struct iovm_gap gap;
@@ -76,11 +79,13 @@ struct iovm_vm {
 	struct iovm_session *session;
 	struct pid *pid; /* of the VMM: the same number given again is another one */
 	u32 tgid;
+	struct iovm_guest __rcu *guest; /* how to read its tasks; NULL: not at all */
 	struct iovm_vcpu vcpus[IOVM_MAX_VCPUS];
 };
 
 int iovm_vms_add(struct iovm_session *session, u32 tgid);
 int iovm_vms_remove(struct iovm_session *session, u32 tgid);
+int iovm_vms_set_guest(struct iovm_session *session, const struct iovm_guest *guest);
 int iovm_vms_all(struct iovm_session *session);
 void iovm_vms_leave(struct iovm_session *session); /* after it no probe knows the session */
 struct iovm_vm *iovm_vms_of(struct iovm_session *session, u32 tgid); /* under session->lock */
@@ -134,5 +139,12 @@ void iovm_probe_fast_mmio(void *unused, u64 gpa);
 /* Fills rip, cr3, cpl, gs_base; the vCPU is loaded on this CPU and preemption is off. */
 void iovm_regs_read(struct kvm_vcpu *vcpu, struct iovm_record *record);
 u32 iovm_regs_features(void);
+
+/*
+ * Fills current_task and preempt_count, and `task` if the guest's task could be read. True: it is
+ * another than the last one told of this vCPU.
+ */
+bool iovm_guest_read(const struct iovm_vm *vm, const struct iovm_vcpu *vcpu,
+		     struct iovm_record *record, struct iovm_task *task);
 
 #endif

@@ -5,7 +5,6 @@
  * takes no lock, wakes nobody and follows nothing of the guest's.
  */
 #include <linux/sched/signal.h>
-#include <linux/uaccess.h>
 
 #include "iovm.h"
 
@@ -41,21 +40,6 @@ static void set_value(struct iovm_record *record, const void *data, unsigned int
 	record->present |= IOVM_HAS_VALUE;
 }
 
-static void set_current(struct iovm_record *record, unsigned long address)
-{
-	unsigned long left;
-
-	if (!address || !access_ok((void __user *)address, sizeof(u64)))
-		return;
-	pagefault_disable();
-	left = __copy_from_user_inatomic(&record->current_task, (void __user *)address, sizeof(u64));
-	pagefault_enable();
-	if (left)
-		record->current_task = 0;
-	else
-		record->present |= IOVM_HAS_CURRENT;
-}
-
 /* Who: the VM's number, the thread, and what the vCPU tells. */
 static struct iovm_vcpu *identify(struct iovm_record *record, struct iovm_vm *vm)
 {
@@ -71,8 +55,6 @@ static struct iovm_vcpu *identify(struct iovm_record *record, struct iovm_vm *vm
 	iovm_regs_read(vcpu, record);
 	if (vm && vcpu->vcpu_id < IOVM_MAX_VCPUS)
 		own = &vm->vcpus[vcpu->vcpu_id];
-	if (own && !(record->present & IOVM_NESTED))
-		set_current(record, READ_ONCE(own->address));
 	return own;
 }
 
@@ -90,14 +72,18 @@ static void take(struct iovm_session *session, struct iovm_vm *vm, struct iovm_r
 	struct iovm_buffer *buffer = session->buffers[smp_processor_id()];
 	struct iovm_vcpu *vcpu = identify(record, vm);
 	struct iovm_gap *gap = vcpu ? &vcpu->gap : this_cpu_ptr(session->gaps);
-	u32 cause = gap->cause;
+	struct iovm_task task;
+	bool another = vcpu && iovm_guest_read(vm, vcpu, record, &task);
+	u32 cause;
 
 	if (!buffer) {
 		count_no_ring(session, gap);
 		cause = IOVM_DROP_NO_RING;
 	} else {
 		iovm_buffer_begin(buffer, record);
-		if (iovm_buffer_end(buffer, record, gap)) {
+		if (iovm_buffer_end(buffer, record, gap, another ? &task : NULL)) {
+			if (another)
+				vcpu->task = task;
 			if (vcpu)
 				WRITE_ONCE(vcpu->records, vcpu->records + 1);
 			return;

@@ -61,6 +61,29 @@ static void put(struct iovm_buffer *buffer, const struct iovm_record *record)
 	buffer->head++;
 }
 
+#define SAME_PLACE(member) \
+	static_assert(offsetof(struct iovm_task, member) == offsetof(struct iovm_record, member))
+SAME_PLACE(time);
+SAME_PLACE(tgid);
+SAME_PLACE(tid);
+SAME_PLACE(sequence);
+SAME_PLACE(vcpu);
+SAME_PLACE(present);
+SAME_PLACE(kind);
+
+static void put_task(struct iovm_buffer *buffer, const struct iovm_record *record,
+		     struct iovm_task *task)
+{
+	task->time = record->time;
+	task->tgid = record->tgid;
+	task->tid = record->tid;
+	task->sequence = record->sequence;
+	task->vcpu = record->vcpu;
+	task->present = IOVM_HAS_VCPU;
+	task->kind = IOVM_TASK;
+	put(buffer, (const struct iovm_record *)task);
+}
+
 static void put_gap(struct iovm_buffer *buffer, const struct iovm_record *after,
 		    struct iovm_gap *gap)
 {
@@ -93,13 +116,16 @@ void iovm_buffer_begin(struct iovm_buffer *buffer, struct iovm_record *record)
 }
 
 bool iovm_buffer_end(struct iovm_buffer *buffer, const struct iovm_record *record,
-		     struct iovm_gap *gap)
+		     struct iovm_gap *gap, struct iovm_task *task)
 {
-	bool fits = free_slots(buffer) > (gap->count ? 1 : 0);
+	u32 before = (gap->count ? 1 : 0) + (task ? 1 : 0);
+	bool fits = free_slots(buffer) > before;
 
 	if (fits) {
 		if (gap->count)
 			put_gap(buffer, record, gap);
+		if (task)
+			put_task(buffer, record, task);
 		put(buffer, record);
 		buffer->taken++;
 		smp_store_release(&buffer->page->head, buffer->head);

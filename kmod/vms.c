@@ -52,6 +52,7 @@ struct iovm_vm *iovm_vms_of(struct iovm_session *session, u32 tgid)
 static void destroy(struct iovm_vm *vm)
 {
 	put_pid(vm->pid);
+	kfree(rcu_dereference_protected(vm->guest, true));
 	kvfree(vm);
 }
 
@@ -122,6 +123,26 @@ int iovm_vms_remove(struct iovm_session *session, u32 tgid)
 	synchronize_rcu();
 	keep_gaps(session, vm);
 	destroy(vm);
+	return 0;
+}
+
+int iovm_vms_set_guest(struct iovm_session *session, const struct iovm_guest *guest)
+{
+	struct iovm_vm *vm = iovm_vms_of(session, guest->tgid);
+	struct iovm_guest *copy = NULL;
+
+	if (!vm)
+		return -ESRCH;
+	if (guest->ranges > IOVM_MAX_RANGES)
+		return -EINVAL;
+	if (guest->ranges) {
+		copy = kmemdup(guest, sizeof(*guest), GFP_KERNEL_ACCOUNT);
+		if (!copy)
+			return -ENOMEM;
+	}
+	copy = rcu_replace_pointer(vm->guest, copy, lockdep_is_held(&session->lock));
+	synchronize_rcu();
+	kfree(copy);
 	return 0;
 }
 

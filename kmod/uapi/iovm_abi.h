@@ -4,7 +4,7 @@
  * by the BPF program and by their reader; and, for iovm.ko alone, the ring that carries records and
  * the ioctls of /dev/iovm.
  *
- * A record is 80 bytes, always: a ring of equal slots needs no lengths to be trusted by anybody.
+ * A record is 88 bytes, always: a ring of equal slots needs no lengths to be trusted by anybody.
  * What the kernel could not know is not marked in `present` and is 0. Only the first element of a
  * string operation is in `value`; `count` says how many there were.
  *
@@ -13,6 +13,9 @@
  * the first of them at `address` (a time), all before `time`; `count` is their iovm_drop cause. A
  * VM that is only in ALL_VMS has no counters of its own: its losses are put before the next record
  * of its CPU, with tgid 0.
+ *
+ * The guest's task is a record as well (kind IOVM_TASK, struct iovm_task): put before the first record
+ * of a vCPU that another task makes than the one before, read while that vCPU stood in its exit.
  *
  * All integers are in the machine's own order. Any change of this file that an older reader would
  * misread raises IOVM_ABI_VERSION; IOVM_IOC_HELLO refuses a reader of another version.
@@ -39,6 +42,7 @@ enum iovm_kind {
 	IOVM_MMIO_BEGINS = 3, /* a load left for user space: its value comes in an IOVM_MMIO */
 	IOVM_FAST_MMIO = 4,   /* a doorbell: neither size nor value */
 	IOVM_LOSS = 5,
+	IOVM_TASK = 6, /* of the records of this vCPU from here on that have the same current_task */
 };
 
 enum iovm_direction { IOVM_READ = 0, IOVM_WRITE = 1 };
@@ -54,7 +58,9 @@ enum iovm_present {
 	IOVM_HAS_CPL = 1 << 6,
 	IOVM_HAS_GS_BASE = 1 << 7, /* the guest kernel's (of its per-CPU data), not user space's */
 	IOVM_HAS_CURRENT = 1 << 8, /* the slot given with IOVM_IOC_SLOT could be read */
-	IOVM_NESTED = 1 << 9,	   /* the access is of a guest of the guest: registers are not given */
+	IOVM_HAS_PREEMPT_COUNT = 1 << 9,
+	IOVM_HAS_TASK = 1 << 10, /* the last iovm_task of this vCPU is the one that did it */
+	IOVM_NESTED = 1 << 11,	 /* the access is of a guest of the guest: registers are not given */
 };
 
 struct iovm_record {
@@ -75,8 +81,31 @@ struct iovm_record {
 	__u8 direction;
 	__u8 size;	/* bytes of an element */
 	__u8 cpl;
+	__u32 preempt_count; /* the guest's */
+	__u32 spare;
 };
-IOVM_ABI_SIZE(struct iovm_record, 80);
+IOVM_ABI_SIZE(struct iovm_record, 88);
+
+/* The same bytes where kind is IOVM_TASK; what both have is in the same place. */
+struct iovm_task {
+	__u64 time;
+	__u64 current_task;
+	__u64 start_time; /* of the clock that IOVM_IOC_GUEST's offset names */
+	__u64 mm;
+	__u8 comm[16]; /* raw; ends with a 0 if the guest says so */
+	__u32 pid;
+	__u32 process; /* its tgid in the guest */
+	__u32 tgid;
+	__u32 tid;
+	__u32 flags;
+	__u32 sequence;
+	__u16 vcpu;
+	__u16 present;
+	__u8 kind;
+	__u8 spare0[3];
+	__u64 spare1;
+};
+IOVM_ABI_SIZE(struct iovm_task, 88);
 
 /* Why a record is not there; indices of the drop counters. */
 enum iovm_drop {
@@ -127,14 +156,39 @@ enum { IOVM_MAX_SLOTS = 1 << 24, IOVM_MAX_VCPUS = 1024, IOVM_MAX_VMS = 4096 };
 /*
  * Where the guest's `current` pointer of one vCPU lives, as an address in the VMM's memory (0: not
  * known). The guest's per-CPU data do not move while a kernel runs, so that user space finds the
- * place once, and the probe reads eight bytes with page faults off: no walk of guest memory.
+ * place once, and the probe reads it with page faults off: no walk of guest memory.
  */
 struct iovm_slot {
 	__u32 tgid;
 	__u32 vcpu;
-	__u64 address;
+	__u64 address;	     /* of `current` */
+	__u64 preempt_count; /* of the CPU's preempt_count */
 };
-IOVM_ABI_SIZE(struct iovm_slot, 16);
+IOVM_ABI_SIZE(struct iovm_slot, 24);
+
+/*
+ * How to read a task at the exit: where the guest's kernel addresses are in the VMM (its direct map
+ * and its image; few ranges, no page tables), and offsets in task_struct. No ranges: not at all. All
+ * of it is believed only so far that reads which fail give no task.
+ */
+enum { IOVM_MAX_RANGES = 8 };
+struct iovm_range {
+	__u64 guest;
+	__u64 bytes;
+	__u64 vmm;
+};
+struct iovm_guest {
+	__u32 tgid; /* of the VMM */
+	__u32 ranges;
+	struct iovm_range range[IOVM_MAX_RANGES];
+	__u32 pid;
+	__u32 process; /* task_struct.tgid */
+	__u32 start_time;
+	__u32 mm;
+	__u32 flags;
+	__u32 comm;
+};
+IOVM_ABI_SIZE(struct iovm_guest, 224);
 
 /* The counters of one vCPU of a VM, or with tgid 0 of the whole session. */
 struct iovm_counters {
@@ -175,5 +229,6 @@ IOVM_ABI_SIZE(struct iovm_hello, 8);
 #define IOVM_IOC_FLUSH _IO(IOVM_IOC_MAGIC, 6)
 #define IOVM_IOC_SLOT _IOW(IOVM_IOC_MAGIC, 7, struct iovm_slot)
 #define IOVM_IOC_COUNTERS _IOWR(IOVM_IOC_MAGIC, 8, struct iovm_counters)
+#define IOVM_IOC_GUEST _IOW(IOVM_IOC_MAGIC, 9, struct iovm_guest)
 
 #endif

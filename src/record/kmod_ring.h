@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// One CPU's ring of iovm.ko as its reader sees it: a page of header and equal slots of 80 bytes
+// One CPU's ring of iovm.ko as its reader sees it: a page of header and equal slots of 88 bytes
 // (kmod/uapi/iovm_abi.h). A Record is a handle: while it lives its slot stays, and its destruction
 // consumes it. Nobody but the ring touches tail, which is written once for many records, because
 // every store to it takes a cache line from the CPU that writes.

@@ -137,7 +137,7 @@ bool KmodSource::work_on_round() {
     if (!record) return false;
     if (record->kind == IOVM_LOSS) {
       take_loss(*record);
-    } else {
+    } else if (record->kind != IOVM_TASK) {  // which nobody has asked for
       take(*record);
     }
   }

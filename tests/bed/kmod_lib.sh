@@ -9,7 +9,11 @@ kmod_built=${IOVM_BED_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/iovm/bed}/kmod
 [[ -s $kmod_built/iovm.ko ]] || skip "no iovm.ko: run tests/bed/kmod_build first, outside the bed"
 reader=$kmod_built/kmod_reader
 
-kmod_load()   { busybox insmod "$kmod_built/iovm.ko"; }
+# A script before this one that failed may have left it loaded.
+kmod_load() {
+  [[ ! -e /sys/module/iovm ]] || kmod_unload
+  busybox insmod "$kmod_built/iovm.ko"
+}
 kmod_unload() { busybox rmmod iovm; }
 
 # What the kernel says of itself after a test: no warning, no bug, nothing held.

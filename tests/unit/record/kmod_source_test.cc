@@ -249,6 +249,17 @@ TEST_F(KmodSourceTest, ARecordThatSaysNonsenseIsALoss) {
   EXPECT_EQ(source_->stats().lost.source, 1u);
 }
 
+TEST_F(KmodSourceTest, ATaskRecordIsNoEvent) {
+  open();
+  iovm_record task = read_of(10, 1);
+  task.kind = IOVM_TASK;
+  rings_[0].raw(task);
+  put(0, 10, 2);
+  stop_.stop();
+  EXPECT_THAT(ports(all()), ElementsAre(2));
+  EXPECT_EQ(source_->stats().lost.all(), 0u);
+}
+
 TEST_F(KmodSourceTest, ATwoPartReadIsOneEventWithTheTimeOfItsBegin) {
   open();
   iovm_record begins = read_of(10, 0xfed0), ends = begins;
