@@ -2,6 +2,7 @@
 #include "record/record_session.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "base/clock.h"
 
@@ -40,21 +41,35 @@ std::span<const Event> RecordSession::up_to_limit(std::span<const Event> events)
   return events;
 }
 
+// The same by time: on a busy host the session may notice late that its time is up. Losses stay: it
+// is not known when what they stand for happened.
+std::span<const Event> RecordSession::up_to_deadline(std::span<const Event> events) {
+  if (events.empty() || events.back().time < deadline_) return events;
+  auto first = std::ranges::lower_bound(events, deadline_, {}, &Event::time);
+  auto late = std::span<const Event>(first, events.end());
+  late_losses_.clear();
+  std::ranges::copy_if(late, std::back_inserter(late_losses_),
+                       [](const Event& e) { return e.kind == EventKind::loss; });
+  return std::span<const Event>(events.begin(), first);
+}
+
 // Whether it goes on.
-Result<bool> RecordSession::step(std::uint64_t deadline) {
+Result<bool> RecordSession::step() {
   std::uint64_t now = monotonic_ns();
-  if (now >= deadline && !reason_) {
+  if (now >= deadline_ && !reason_) {
     reason_ = EndReason::duration;
     stop_->stop();
   }
-  std::uint64_t patience = reason_ ? kTick : std::min(kTick, deadline - now);
+  std::uint64_t patience = reason_ ? kTick : std::min(kTick, deadline_ - now);
   auto batch = source_->next_within(std::chrono::nanoseconds(patience));
   if (!batch) return std::move(batch).error();
-  std::span<const Event> events = up_to_limit(batch->events);
-  if (!events.empty()) {
-    auto written = writer_->write(source_->context(), events);
+  std::span<const Event> events = up_to_limit(up_to_deadline(batch->events));
+  for (std::span<const Event> part : {events, std::span<const Event>(late_losses_)}) {
+    if (part.empty()) continue;
+    auto written = writer_->write(source_->context(), part);
     if (!written) return std::move(written).error();
   }
+  late_losses_.clear();
   if (auto ticked = writer_->tick(); !ticked) return std::move(ticked).error();
   if (condition_.max_events && taken_ == *condition_.max_events) {
     reason_ = EndReason::max_events;
@@ -71,11 +86,11 @@ Progress RecordSession::progress() const {
 
 Result<EndReason> RecordSession::run(const Watcher& watcher) {
   began_ = monotonic_ns();
-  std::uint64_t deadline = kNever;
+  deadline_ = kNever;
   if (condition_.duration)
-    deadline = began_ + static_cast<std::uint64_t>(condition_.duration->count());
+    deadline_ = began_ + static_cast<std::uint64_t>(condition_.duration->count());
   for (std::uint64_t told = 0;;) {
-    auto more = step(deadline);
+    auto more = step();
     if (!more) return std::move(more).error();
     if (!*more) break;
     std::uint64_t now = monotonic_ns();

@@ -13,6 +13,7 @@
 #include <functional>
 #include <optional>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
 #include "record/live.h"
@@ -22,8 +23,8 @@ namespace iovm::record {
 
 // When a recording ends by itself, besides the end of its VMs.
 struct StopCondition {
-  std::optional<std::chrono::nanoseconds> duration;
-  std::optional<std::uint64_t> max_events;  // losses do not count
+  std::optional<std::chrono::nanoseconds> duration;  // what happens later is not in the trace
+  std::optional<std::uint64_t> max_events;           // losses do not count
 };
 
 enum class EndReason : std::uint8_t { stopped, duration, max_events, vms_gone };
@@ -48,8 +49,9 @@ class RecordSession {
   Result<EndReason> run(const Watcher& watcher);
 
  private:
-  Result<bool> step(std::uint64_t deadline);
+  Result<bool> step();
   std::span<const trace::Event> up_to_limit(std::span<const trace::Event> events);
+  std::span<const trace::Event> up_to_deadline(std::span<const trace::Event> events);
   Progress progress() const;
 
   LiveSource* source_;
@@ -57,8 +59,10 @@ class RecordSession {
   trace::TraceWriter* writer_;
   StopCondition condition_;
   std::uint64_t began_ = 0;
-  std::uint64_t taken_ = 0;  // events, without losses
+  std::uint64_t deadline_ = 0;  // ns, monotonic
+  std::uint64_t taken_ = 0;     // events, without losses
   std::optional<EndReason> reason_;
+  std::vector<trace::Event> late_losses_;
 };
 
 }  // namespace iovm::record

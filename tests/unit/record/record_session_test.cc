@@ -5,6 +5,7 @@
 
 #include <thread>
 
+#include "base/clock.h"
 #include "trace/reader.h"
 #include "unit/record/pretend_vm.h"
 
@@ -99,6 +100,17 @@ TEST_F(RecordSessionTest, AQuietRecordingEndsWhenItsTimeIsUp) {
   ASSERT_TRUE(reason);
   EXPECT_EQ(*reason, EndReason::duration);
   EXPECT_EQ(in_file(), 0u);
+}
+
+TEST_F(RecordSessionTest, WhatHappenedAfterItsTimeIsNotInIt) {
+  std::uint64_t now = monotonic_ns();
+  std::uint64_t hour = 3'600'000'000'000;
+  source.batches = {events(now, 10), events(now + 2 * hour, 10)};
+  source.batches[1][5] = trace::make_loss(now + 2 * hour, 0, {}, {trace::LossCause::ring, 9});
+  auto reason = run({.duration = std::chrono::hours(1), .max_events = {}});
+  ASSERT_TRUE(reason);
+  EXPECT_EQ(writer->stats().events, 10u);
+  EXPECT_EQ(writer->stats().lost.ring, 9u);
 }
 
 TEST_F(RecordSessionTest, StoppedFromOutsideItClosesItsFile) {
