@@ -108,6 +108,25 @@ void settle(Wish& wish, const trace::TraceInfo& info) {
   if (!wish.scheme_given) wish.options.scheme = model::Scheme::addresses;
 }
 
+// A source whose first batch was read already: what a trace says about itself is known with it.
+class Begun : public trace::EventSource {
+ public:
+  explicit Begun(trace::EventSource& source) : source_(source), first_(source.next()) {}
+
+  Result<std::span<const trace::Event>> next() override {
+    if (!first_) return source_.next();
+    Result<std::span<const trace::Event>> batch = *first_;
+    // An end and an error stay what they are.
+    if (batch && !batch->empty()) first_.reset();
+    return batch;
+  }
+  const trace::Context& context() const override { return source_.context(); }
+
+ private:
+  trace::EventSource& source_;
+  std::optional<Result<std::span<const trace::Event>>> first_;
+};
+
 struct Trained {
   train::Training training;
   std::string damage;  // of the first damaged recording
@@ -121,11 +140,12 @@ Result<Trained> train_all(const TrainOptions& options, Wish wish) {
     auto reader = trace::TraceReader::open(path);
     if (!reader) return std::move(reader).error();
     if (!options.quiet) progress.show("reading " + escape_terminal(path));
+    Begun source(**reader);
     if (!trainer) {
-      settle(wish, (*reader)->context().info);
+      settle(wish, source.context().info);
       trainer.emplace(wish.options, wish.promise);
     }
-    if (auto ok = trainer->add(**reader); !ok) {
+    if (auto ok = trainer->add(source); !ok) {
       return Error(ok.error()).in(escape_terminal(path));
     }
     if (!(*reader)->damage().empty() && out.damage.empty()) {

@@ -73,6 +73,23 @@ struct Detector::Stream {
   }
 };
 
+// Where in the window the episode began: from there to its end the scores exceed the threshold the
+// most. A lone odd step of last week, still in the window of a quiet stream, is not the beginning.
+std::vector<const Detector::Record*>::const_iterator Detector::begin_of(
+    const std::vector<const Record*>& window, Bits threshold) {
+  std::int64_t sum = 0, most = 0;
+  auto begin = std::prev(window.end());
+  for (auto at = window.end(); at != window.begin();) {
+    --at;
+    sum += static_cast<std::int64_t>((*at)->bits) - threshold;
+    if (sum > most) {
+      most = sum;
+      begin = at;
+    }
+  }
+  return begin;
+}
+
 Detector::Detector(const model::ModelData& data, const model::Model& model, std::string trace,
                    AlertSink& sink)
     : data_(data),
@@ -172,10 +189,7 @@ Status Detector::open(const trace::Context& context, model::StreamIndex index) {
     window.push_back(&r);
     alert.sequence.push_back(seen(r.seen));
   });
-  // It began with the first odd step; what came before it may be of last week.
-  auto begin = std::ranges::find_if(
-      window, [&](const Record* r) { return r->bits > data_.threshold.value; });
-  window.erase(window.begin(), begin == window.end() ? window.begin() : begin);
+  window.erase(window.begin(), begin_of(window, data_.threshold.value));
   alert.first_event = window.front()->event;
   alert.first_time = window.front()->time;
   alert.alarm_event = alert.last_event = window.back()->event;

@@ -79,6 +79,8 @@ class Detector {
   // An operation of the recording by its symbol.
   model::Operation seen(model::Symbol symbol) const;
   Step explain(const Record& record) const;
+  static std::vector<const Record*>::const_iterator begin_of(
+      const std::vector<const Record*>& window, model::Bits threshold);
 
   const model::ModelData& data_;
   const model::Model& model_;

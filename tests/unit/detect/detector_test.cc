@@ -6,6 +6,8 @@
 
 #include "base/json.h"
 #include "detect/render.h"
+#include "trace/reader.h"
+#include "trace/writer.h"
 #include "unit/model/events.h"
 
 namespace iovm::detect {
@@ -135,6 +137,18 @@ TEST_F(DetectorTest, AFloodOfTheFloppyIsOneAlert) {
   EXPECT_DOUBLE_EQ(alert.p_value, 0.01);
 }
 
+TEST_F(DetectorTest, AnEpisodeBeginsWithItsOddSteps) {
+  normal_work(guest, 5);
+  guest.in(0x3f7);  // odd, but alone
+  for (int i = 0; i < 10; ++i) guest.in(0x3f4, 0xd0).in(0x3f5, 0);
+  std::uint64_t begin = guest.events.size();
+  venom(guest, 100);
+  Alert alert = detect().alerts.front();
+  EXPECT_GE(alert.first_event, begin);
+  EXPECT_LE(alert.first_event, begin + 2);
+  EXPECT_EQ(alert.last_event, guest.events.size() - 1);
+}
+
 TEST_F(DetectorTest, AnAlarmComesWithinTheFirstEventsOfTheFlood) {
   normal_work(guest, 5);
   std::uint64_t begin = guest.events.size();
@@ -155,6 +169,26 @@ TEST_F(DetectorTest, BatchesDoNotChangeTheVerdictByABit) {
   std::string whole = detect(1 << 20).json;
   EXPECT_NE(whole, "");
   for (std::size_t batch : {1, 7, 64, 1000}) EXPECT_EQ(detect(batch).json, whole) << batch;
+}
+
+TEST_F(DetectorTest, AFileGivesTheVerdictOfTheLiveSourceBitForBit) {
+  normal_work(guest, 20);
+  venom(guest, 60);
+  guest.lose(3);
+  normal_work(guest, 20);
+  std::string path = testing::TempDir() + "iovm-detector-test.iovm";
+  auto writer = trace::TraceWriter::create(path, context.info);
+  ASSERT_TRUE(writer);
+  ASSERT_TRUE((*writer)->write(context, guest.events));
+  ASSERT_TRUE((*writer)->finish());
+  auto reader = trace::TraceReader::open(path);
+  ASSERT_TRUE(reader);
+  Collector from_file;
+  model::Model model = data.model();
+  Detector detector(data, model, "test.iovm", from_file);
+  ASSERT_TRUE(run(**reader, detector));
+  EXPECT_NE(from_file.json, "");
+  EXPECT_EQ(from_file.json, detect(7).json);
 }
 
 TEST_F(DetectorTest, AlarmsCloseTogetherAreOneEpisode) {
