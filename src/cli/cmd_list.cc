@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdio>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/format.h"
@@ -33,19 +34,26 @@ Row row_of(const record::Vm& vm) {
           std::to_string(vm.info.vcpus), vm.info.memory == 0 ? "-" : describe_size(vm.info.memory)};
 }
 
+// Columns on a terminal: characters, not bytes. (Double-width ones are taken for one.)
+std::size_t width_of(std::string_view text) {
+  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) {
+    return (static_cast<unsigned char>(c) & 0xc0) != 0x80;
+  }));
+}
+
 std::string render_table(const std::vector<Row>& rows) {
   Row head = {"VMM", "PID", "NAME", "UUID", "VCPUS", "MEMORY"};
   constexpr std::array<bool, kColumns> kToTheRight = {false, true, false, false, true, true};
   std::array<std::size_t, kColumns> width{};
   for (std::size_t i = 0; i < kColumns; ++i) {
-    width[i] = head[i].size();
-    for (const Row& row : rows) width[i] = std::max(width[i], row[i].size());
+    width[i] = width_of(head[i]);
+    for (const Row& row : rows) width[i] = std::max(width[i], width_of(row[i]));
   }
   std::string text;
   auto add = [&](const Row& row) {
     std::string line;
     for (std::size_t i = 0; i < kColumns; ++i) {
-      std::string padding(width[i] - row[i].size(), ' ');
+      std::string padding(width[i] - width_of(row[i]), ' ');
       line += kToTheRight[i] ? padding + row[i] : row[i] + padding;
       if (i + 1 < kColumns) line += "  ";
     }
