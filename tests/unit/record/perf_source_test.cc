@@ -98,6 +98,7 @@ TEST_F(PerfSourceTest, EveryAccessOfAStormComesOutOnceWithItsVmAndVcpu) {
 
 TEST_F(PerfSourceTest, ATinyRingLosesAndCountsEveryOne) {
   auto vm = start("web");
+  vm->stay_on_one_cpu();
   request.buffer = 4096;
   open({"web"});
   if (IsSkipped()) return;
@@ -118,6 +119,7 @@ TEST_F(PerfSourceTest, ATinyRingLosesAndCountsEveryOne) {
 
 TEST_F(PerfSourceTest, ALossStandsWhereTheGapIs) {
   auto vm = start("web");
+  vm->stay_on_one_cpu();
   request.buffer = 4096;
   open({"web"});
   if (IsSkipped()) return;
