@@ -12,7 +12,6 @@ namespace {
 using trace::Event;
 using trace::EventKind;
 
-constexpr std::uint64_t kNever = ~std::uint64_t{0};
 constexpr std::uint64_t kTick = 250'000'000;  // ns
 
 }  // namespace
@@ -53,6 +52,13 @@ std::span<const Event> RecordSession::up_to_deadline(std::span<const Event> even
   return std::span<const Event>(events.begin(), first);
 }
 
+// The source watched before the session began: its first event counts, if that is earlier.
+void RecordSession::set_deadline(std::uint64_t first) {
+  began_ = std::min(began_, first);
+  if (!condition_.duration) return;
+  deadline_ = began_ + static_cast<std::uint64_t>(condition_.duration->count());
+}
+
 // Whether it goes on.
 Result<bool> RecordSession::step() {
   std::uint64_t now = monotonic_ns();
@@ -63,6 +69,7 @@ Result<bool> RecordSession::step() {
   std::uint64_t patience = reason_ ? kTick : std::min(kTick, deadline_ - now);
   auto batch = source_->next_within(std::chrono::nanoseconds(patience));
   if (!batch) return std::move(batch).error();
+  if (taken_ == 0 && !batch->events.empty()) set_deadline(batch->events.front().time);
   std::span<const Event> events = up_to_limit(up_to_deadline(batch->events));
   for (std::span<const Event> part : {events, std::span<const Event>(late_losses_)}) {
     if (part.empty()) continue;
@@ -86,9 +93,7 @@ Progress RecordSession::progress() const {
 
 Result<EndReason> RecordSession::run(const Watcher& watcher) {
   began_ = monotonic_ns();
-  deadline_ = kNever;
-  if (condition_.duration)
-    deadline_ = began_ + static_cast<std::uint64_t>(condition_.duration->count());
+  set_deadline(began_);
   for (std::uint64_t told = 0;;) {
     auto more = step();
     if (!more) return std::move(more).error();

@@ -50,6 +50,7 @@ class RecordSession {
 
  private:
   Result<bool> step();
+  void set_deadline(std::uint64_t first);
   std::span<const trace::Event> up_to_limit(std::span<const trace::Event> events);
   std::span<const trace::Event> up_to_deadline(std::span<const trace::Event> events);
   Progress progress() const;
@@ -59,8 +60,8 @@ class RecordSession {
   trace::TraceWriter* writer_;
   StopCondition condition_;
   std::uint64_t began_ = 0;
-  std::uint64_t deadline_ = 0;  // ns, monotonic
-  std::uint64_t taken_ = 0;     // events, without losses
+  std::uint64_t deadline_ = ~std::uint64_t{0};  // ns, monotonic
+  std::uint64_t taken_ = 0;                     // events, without losses
   std::optional<EndReason> reason_;
   std::vector<trace::Event> late_losses_;
 };

@@ -113,6 +113,14 @@ TEST_F(RecordSessionTest, WhatHappenedAfterItsTimeIsNotInIt) {
   EXPECT_EQ(writer->stats().lost.ring, 9u);
 }
 
+TEST_F(RecordSessionTest, TheTimeIsThatOfTheTraceNotOfTheSession) {
+  std::uint64_t before = monotonic_ns() - 50'000'000;
+  source.batches = {events(before, 10), events(before + 40'000'000, 10)};
+  auto reason = run({.duration = std::chrono::milliseconds(30), .max_events = {}});
+  ASSERT_TRUE(reason);
+  EXPECT_EQ(writer->stats().events, 10u);
+}
+
 TEST_F(RecordSessionTest, StoppedFromOutsideItClosesItsFile) {
   source.goes_on = true;
   source.batches = {events(1, 10)};
