@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <array>
 #include <bit>
+#include <optional>
 #include <utility>
 
 #include "base/assert.h"
@@ -17,22 +19,42 @@
 namespace iovm::trace {
 namespace {
 
-std::uint64_t hash_op(const Op& op) {
-  std::uint64_t rest = op[3] ^ op[4] << 32 ^ op[5] * 0x9e3779b97f4a7c15U ^ op[6] << 24;
-  return mix(op[0] ^ std::rotl(op[2], 32), op[1] ^ rest);
+// An op is a class (all of it but the address) and a place (the class's number and the address).
+// Two look-ups cost less than one: there are few classes, so theirs stays in the nearest cache.
+using Class = std::array<std::uint64_t, kOpFields - 1>;
+struct Place {
+  std::uint64_t address = 0;
+  std::uint64_t class_number = 0;
+  friend bool operator==(const Place&, const Place&) = default;
+};
+
+std::uint64_t hash_class(const Class& key) {
+  std::uint64_t rest = key[2] ^ key[3] << 32 ^ key[4] * 0x9e3779b97f4a7c15U ^ key[5] << 24;
+  return mix(std::rotl(key[1], 32) ^ rest, key[0]);
+}
+std::uint64_t hash_place(const Place& key) {
+  return mix(key.address, key.class_number);
 }
 std::uint64_t hash_number(const std::uint64_t& number) {
   return mix(number, 0);
 }
 
-using OpNumbering = Numbering<Op, hash_op>;
+using ClassNumbering = Numbering<Class, hash_class>;
+using PlaceNumbering = Numbering<Place, hash_place>;
 using FieldNumbering = Numbering<std::uint64_t, hash_number>;
 
-// Ops that differ in nothing but the address are one op with a column of addresses, if there are
-// many of them and each is seldom used: a walk through memory. A register block keeps an op each,
-// which costs less and decodes faster.
-constexpr std::size_t kManyAddresses = 128;
-constexpr std::size_t kSeldom = 8;
+// A class that runs through many addresses and seldom uses one again is a walk through memory: it
+// is one op with a column of addresses. A register block keeps an op for each register, which costs
+// less and decodes faster.
+constexpr std::uint32_t kManyAddresses = 128;
+constexpr std::uint32_t kSeldom = 8;
+
+struct ClassUse {
+  std::uint32_t events = 0;
+  std::uint32_t addresses = 0;
+  bool walk = false;     // its addresses are not numbered any more,
+  std::uint16_t op = 0;  // and this is its op
+};
 
 void sum_up(std::vector<std::uint32_t>& counts) {
   std::uint32_t sum = 0;
@@ -44,8 +66,8 @@ void sum_up(std::vector<std::uint32_t>& counts) {
 struct EventEncoder::State {
   State(int level, std::uint64_t ns) : compressor(level), resolution(ns) {}
 
-  void merge_walks();
-  void choose_walks(std::vector<std::uint32_t>& new_number);
+  std::uint16_t op_number(const Event& event);
+  void settle_ops();
   void group_by_op();
   void put_dictionary();
   void put_field(std::span<const std::uint64_t> numbers_of_ops);
@@ -57,15 +79,17 @@ struct EventEncoder::State {
   Compressor compressor;
   std::uint64_t resolution;
 
-  OpNumbering ops;
+  ClassNumbering classes;
+  PlaceNumbering places;  // an op each, of those that are no walk's
+  std::vector<ClassUse> class_uses;
   std::vector<std::uint16_t> numbers;  // op, by event
   std::vector<std::uint64_t> times;
+  std::vector<std::uint64_t> addresses;
   std::vector<std::uint64_t> values;
 
-  bool walks = false;                      // some ops have a column of addresses
-  std::vector<Op> dictionary_ops;          // the block's, after merging
-  std::vector<std::uint64_t> addresses;    // by event, if walks
-  OpNumbering classes;                     // ops without their address
+  bool walks = false;              // some ops have a column of addresses
+  std::vector<Op> dictionary_ops;  // the block's
+  std::vector<std::uint16_t> new_number;
   std::vector<std::uint32_t> group_start;  // by op: where its numbers stand in by_op; one more
   std::vector<std::uint32_t> group_next;
   std::vector<std::uint64_t> by_op;
@@ -97,7 +121,8 @@ std::size_t EventEncoder::add(std::span<const Event> events) {
   State& s = *state_;
   std::span<const Event> taken = events.first(std::min(events.size(), kMostEntries - entries()));
   for (const Event& event : taken) {
-    s.numbers.push_back(static_cast<std::uint16_t>(s.ops(op_of(event)).value));
+    s.numbers.push_back(s.op_number(event));
+    s.addresses.push_back(event.address);
     s.times.push_back(s.resolution == 1 ? event.time : event.time - event.time % s.resolution);
     s.values.push_back(event.value);
   }
@@ -107,7 +132,7 @@ std::size_t EventEncoder::add(std::span<const Event> events) {
 std::span<const std::byte> EventEncoder::finish() {
   State& s = *state_;
   IOVM_ASSERT(!s.numbers.empty());
-  s.merge_walks();
+  s.settle_ops();
   s.group_by_op();
   s.put_dictionary();
   s.put_op_numbers();
@@ -117,55 +142,42 @@ std::span<const std::byte> EventEncoder::finish() {
   return s.payload;
 }
 
-// Makes one op of those that differ in their addresses only, where choose_walks() says so.
-void EventEncoder::State::merge_walks() {
-  const std::vector<Op>& keys = ops.keys();
-  std::vector<std::uint32_t> new_number;
-  if (keys.size() >= kManyAddresses) choose_walks(new_number);
-  walks = !new_number.empty();
-  if (!walks) {
-    dictionary_ops = keys;
-    return;
-  }
-  addresses.resize(numbers.size());
-  for (std::size_t i = 0; i < numbers.size(); ++i) {
-    addresses[i] = keys[numbers[i]][0];
-    numbers[i] = static_cast<std::uint16_t>(new_number[numbers[i]]);
-  }
+std::uint16_t EventEncoder::State::op_number(const Event& event) {
+  Op op = op_of(event);
+  Class key;
+  std::copy(op.begin() + 1, op.end(), key.begin());
+  auto [class_number, fresh_class] = classes(key);
+  if (fresh_class) class_uses.push_back({});
+  ClassUse& use = class_uses[class_number];
+  use.events += 1;
+  if (use.walk) return use.op;
+  auto [number, fresh_place] = places({event.address, class_number});
+  use.addresses += fresh_place ? 1 : 0;
+  use.walk = use.addresses >= kManyAddresses && use.events < use.addresses * kSeldom;
+  use.op = static_cast<std::uint16_t>(number);
+  walks |= use.walk;
+  return use.op;
 }
 
-// The new number of every op, and the ops by new number; or nothing, if all stay as they are.
-void EventEncoder::State::choose_walks(std::vector<std::uint32_t>& new_number) {
-  const std::vector<Op>& keys = ops.keys();
-  classes.clear();
-  std::vector<std::uint32_t> class_of(keys.size());
-  std::vector<std::uint32_t> class_ops;
-  for (std::size_t i = 0; i < keys.size(); ++i) {
-    Op without = keys[i];
-    without[0] = 0;
-    class_of[i] = classes(without).value;
-    class_ops.resize(classes.keys().size(), 0);
-    class_ops[class_of[i]] += 1;
-  }
-  if (*std::max_element(class_ops.begin(), class_ops.end()) < kManyAddresses) return;
-  std::vector<std::uint32_t> class_events(class_ops.size(), 0);
-  for (std::uint16_t number : numbers) class_events[class_of[number]] += 1;
-  constexpr std::uint32_t kNone = ~0U;
-  std::vector<std::uint32_t> walk_number(class_ops.size(), kNone);
+// The dictionary's ops; the places that a walk used before it was known as one become one op.
+void EventEncoder::State::settle_ops() {
   dictionary_ops.clear();
-  new_number.resize(keys.size());
-  for (std::size_t i = 0; i < keys.size(); ++i) {
-    std::uint32_t one = class_of[i];
-    bool walk = class_ops[one] >= kManyAddresses && class_events[one] < class_ops[one] * kSeldom;
-    if (!walk || walk_number[one] == kNone) {
-      new_number[i] = static_cast<std::uint32_t>(dictionary_ops.size());
-      dictionary_ops.push_back(keys[i]);
-      if (walk) walk_number[one] = new_number[i];
-    } else {
-      new_number[i] = walk_number[one];
-    }
+  new_number.clear();
+  std::vector<std::optional<std::uint16_t>> walk_op(class_uses.size());
+  for (const Place& place : places.keys()) {
+    auto next = static_cast<std::uint16_t>(dictionary_ops.size());
+    auto& walk = walk_op[place.class_number];
+    new_number.push_back(walk.value_or(next));
+    if (walk) continue;
+    if (class_uses[place.class_number].walk) walk = next;
+    Op op;
+    op[0] = place.address;
+    const Class& rest = classes.keys()[place.class_number];
+    std::copy(rest.begin(), rest.end(), op.begin() + 1);
+    dictionary_ops.push_back(op);
   }
-  if (dictionary_ops.size() == keys.size()) new_number.clear();
+  if (!walks) return;
+  for (std::uint16_t& number : numbers) number = new_number[number];
 }
 
 // A counting sort of values and addresses by op; within an op they keep their order.
@@ -270,9 +282,13 @@ void EventEncoder::State::put_sections(bool coded) {
 }
 
 void EventEncoder::State::clear() {
-  ops.clear();
+  classes.clear();
+  places.clear();
+  class_uses.clear();
+  walks = false;
   numbers.clear();
   times.clear();
+  addresses.clear();
   values.clear();
 }
 
