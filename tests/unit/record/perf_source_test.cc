@@ -38,6 +38,9 @@ class PerfSourceTest : public testing::Test {
     ASSERT_TRUE(opened) << opened.error().message();
     source = std::move(*opened);
   }
+  // A ring belongs to a CPU, so its lost records may be anybody's: with a neighbour that makes the
+  // same system call, a loss is still counted, but no longer only ours.
+  bool has_neighbour() const { return source->stats().foreign > 0; }
   // Reads to the end.
   void drain() {
     for (;;) {
@@ -111,6 +114,8 @@ TEST_F(PerfSourceTest, ATinyRingLosesAndCountsEveryOne) {
   }
   stop->stop();
   drain();
+  EXPECT_GE(events.size() + lost.ring, 23'000u);  // never fewer, neighbour or not
+  if (has_neighbour()) GTEST_SKIP() << "another process makes the same system call on this host";
   EXPECT_GT(lost.ring, 0u);
   EXPECT_EQ(lost.source, 0u);
   EXPECT_EQ(events.size() + lost.ring, 23'000u);
@@ -133,6 +138,7 @@ TEST_F(PerfSourceTest, ALossStandsWhereTheGapIs) {
   vm->storm(10);
   stop->stop();
   drain();
+  if (has_neighbour()) GTEST_SKIP() << "another process makes the same system call on this host";
   ASSERT_EQ(loss_places.size(), 1u);
   EXPECT_EQ(loss_places[0], before_gap);
   EXPECT_EQ(events.size(), before_gap + 10);
