@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "record/tracefs.h"
 #include "record/vm.h"
 
 namespace iovm::record {
@@ -61,6 +62,8 @@ struct HostProbes {
   std::function<int(const std::string& path)> kvm_version;
   // Opens iovm.ko's device and compares versions.
   std::function<Status(const std::string& path)> open_module;
+  // Mounts a tracing directory for this process alone, as a recording does where there is none.
+  std::function<Result<Tracefs>()> mount_tracefs;
 };
 HostProbes real_probes();
 

@@ -52,7 +52,7 @@ Status open_module(const std::string& path) {
 }  // namespace
 
 HostProbes real_probes() {
-  return {open_tracepoint, kvm_version, open_module};
+  return {open_tracepoint, kvm_version, open_module, Tracefs::mount_own};
 }
 
 }  // namespace iovm::record

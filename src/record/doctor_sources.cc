@@ -15,33 +15,26 @@
 namespace iovm::record::doctor {
 namespace {
 
-// The mounted tracing directory, or why there is none.
-std::optional<std::string> find_tracefs(const Host& host, Checks& checks) {
-  bool denied = false;
-  for (const char* place : {"/kernel/tracing", "/kernel/debug/tracing"}) {
-    std::string root = host.roots.sys + place;
-    if (exists(root + "/events")) {
-      checks.push_back({"perf", "tracefs", CheckState::ok, root, ""});
-      return root;
-    }
-    denied = denied || errno == EACCES;
+// The tracing directory that a recording would read, or why there is none.
+std::optional<Tracefs> find_tracefs(const Host& host, Checks& checks) {
+  auto mounted = Tracefs::find_mounted(host.roots.sys);
+  if (mounted) {
+    checks.push_back({"perf", "tracefs", CheckState::ok, mounted->root(), ""});
+    return std::move(*mounted);
   }
-  Check check{"perf", "tracefs", CheckState::missing, "", ""};
-  if (denied) {
-    check.found = "no right to read " + host.roots.sys + "/kernel/tracing";
-    check.mend = "run as root, or: mount -o remount,gid=GROUP,mode=750 " + host.roots.sys +
-                 "/kernel/tracing";
-  } else {
-    check.found = "the kernel's tracing directory is not mounted";
-    check.mend = "mount -t tracefs nodev /sys/kernel/tracing";
+  auto own = host.probes.mount_tracefs();
+  if (own) {
+    checks.push_back({"perf", "tracefs", CheckState::ok,
+                      "not mounted; a recording mounts it for itself alone", ""});
+    return std::move(*own);
   }
-  checks.push_back(std::move(check));
+  checks.push_back(
+      {"perf", "tracefs", CheckState::missing, mounted.error().message(), "run as root"});
   return std::nullopt;
 }
 
 // The ids of the tracepoints that are there and decodable.
-std::vector<std::uint32_t> check_tracepoints(const std::string& root, Checks& checks) {
-  Tracefs tracefs(root);
+std::vector<std::uint32_t> check_tracepoints(const Tracefs& tracefs, Checks& checks) {
   KvmDecoder decoder;
   std::string there;
   for (std::string_view name : kIoTracepoints) {
@@ -118,9 +111,9 @@ std::optional<std::string> find_module(const Host& host) {
 }  // namespace
 
 void check_perf(const Host& host, Checks& checks) {
-  auto root = find_tracefs(host, checks);
-  if (!root) return;
-  std::vector<std::uint32_t> ids = check_tracepoints(*root, checks);
+  auto tracefs = find_tracefs(host, checks);
+  if (!tracefs) return;
+  std::vector<std::uint32_t> ids = check_tracepoints(*tracefs, checks);
   if (!ids.empty()) checks.push_back(open_check(host, host.probes.open_tracepoint(ids.front())));
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "record/tracefs.h"
 
+#include <sys/mount.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -20,19 +21,42 @@ std::string format_path(const std::string& root, std::string_view system, std::s
 }  // namespace
 
 Result<Tracefs> Tracefs::find() {
+  auto mounted = find_mounted();
+  if (mounted) return mounted;
+  auto own = mount_own();
+  return own ? std::move(own) : std::move(mounted);  // which tells what the user can do
+}
+
+Result<Tracefs> Tracefs::find_mounted(const std::string& sys) {
   bool denied = false;
-  for (const char* root : {"/sys/kernel/tracing", "/sys/kernel/debug/tracing"}) {
-    std::string events = std::string(root) + "/events";
-    if (::access(events.c_str(), R_OK | X_OK) == 0) return Tracefs(root);
+  for (const char* place : {"/kernel/tracing", "/kernel/debug/tracing"}) {
+    std::string root = sys + place;
+    if (::access((root + "/events").c_str(), R_OK | X_OK) == 0) return Tracefs(root);
     denied = denied || errno == EACCES;
   }
   if (denied) {
-    return host_error(
-        "no right to read /sys/kernel/tracing (run as root, or give read access to it: mount -o "
-        "remount,gid=GROUP,mode=750 /sys/kernel/tracing)");
+    return host_error(iovm::format(
+        "no right to read {0}/kernel/tracing (run as root, or give read access to it: mount -o "
+        "remount,gid=GROUP,mode=750 {0}/kernel/tracing)",
+        sys));
   }
   return host_error(
-      "the kernel's tracing directory is not there (mount -t tracefs nodev /sys/kernel/tracing)");
+      iovm::format("the kernel's tracing directory is not there (run as root, or: mount -t tracefs "
+                   "nodev {}/kernel/tracing)",
+                   sys));
+}
+
+Result<Tracefs> Tracefs::mount_own() {
+  UniqueFd type(::fsopen("tracefs", FSOPEN_CLOEXEC));
+  if (!type) return errno_error("mounting a tracing directory of our own");
+  if (::fsconfig(type.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) != 0) {
+    return errno_error("making a tracing directory of our own");
+  }
+  auto mount = std::make_shared<const UniqueFd>(::fsmount(type.get(), FSMOUNT_CLOEXEC, 0));
+  if (!*mount) return errno_error("mounting a tracing directory of our own");
+  Tracefs own(iovm::format("/proc/self/fd/{}", mount->get()));
+  own.own_ = std::move(mount);
+  return own;
 }
 
 Result<std::string> Tracefs::format(std::string_view system, std::string_view name) const {

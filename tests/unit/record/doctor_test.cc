@@ -39,6 +39,7 @@ class DoctorTest : public testing::Test {
     probes_.open_tracepoint = [this](std::uint32_t id) { return asked_ = id, open_errno_; };
     probes_.kvm_version = [this](const std::string&) { return kvm_version_; };
     probes_.open_module = [this](const std::string&) { return module_; };
+    probes_.mount_tracefs = [this] { return own_tracefs_; };
   }
   void TearDown() override { std::filesystem::remove_all(root_); }
 
@@ -76,6 +77,7 @@ class DoctorTest : public testing::Test {
   std::string root_ = testing::TempDir() + "/iovm-doctor-" + std::to_string(::getpid());
   HostRoots roots_;
   HostProbes probes_;
+  Result<Tracefs> own_tracefs_ = host_error("not here");
   std::uint32_t asked_ = 0;
   int open_errno_ = 0;
   int kvm_version_ = 12;
@@ -124,7 +126,15 @@ TEST_F(DoctorTest, AMissingNodeHindersStartingNotRecording) {
 TEST_F(DoctorTest, AnUnmountedTracefsNamesTheMount) {
   remove("sys/kernel/tracing");
   EXPECT_FALSE(works("perf"));
-  EXPECT_THAT(told("perf", "tracefs"), HasSubstr("-> mount -t tracefs nodev /sys/kernel/tracing"));
+  EXPECT_THAT(told("perf", "tracefs"), HasSubstr("mount -t tracefs nodev "));
+  EXPECT_THAT(told("perf", "tracefs"), HasSubstr("-> run as root"));
+}
+
+TEST_F(DoctorTest, AnUnmountedTracefsIsMountedForThisProcess) {
+  remove("sys/kernel/tracing");
+  own_tracefs_ = Tracefs(std::string(IOVM_TEST_DATA) + "/tracefs-6.18");
+  EXPECT_TRUE(works("perf"));
+  EXPECT_THAT(told("perf", "tracefs"), HasSubstr("ok: not mounted; a recording mounts it"));
 }
 
 TEST_F(DoctorTest, ADebugfsMountServesToo) {

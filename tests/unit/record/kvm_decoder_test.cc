@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/fd.h"
 #include "record/tracefs.h"
 
 namespace iovm::record {
@@ -185,6 +186,16 @@ TEST(KvmDecoderFormats, AnOffsetOutsideAnyRecordIsRefused) {
       "name: kvm_fast_mmio\nID: 7\nformat:\n"
       "\tfield:unsigned short common_type;\toffset:0;\tsize:2;\tsigned:0;\n\n"
       "\tfield:u64 gpa;\toffset:70000;\tsize:8;\tsigned:0;\n\nprint fmt: \"\"\n"));
+}
+
+TEST(TracefsTest, OneOfOurOwnIsReadWithoutAMountThatAnybodySees) {
+  auto before = read_file("/proc/self/mountinfo");
+  auto own = Tracefs::mount_own();
+  if (!own) GTEST_SKIP() << own.error().message();
+  auto text = own->format("syscalls", "sys_enter_getpriority");
+  if (!text) GTEST_SKIP() << text.error().message();
+  EXPECT_NE(text->find("name: sys_enter_getpriority"), std::string::npos) << *text;
+  EXPECT_EQ(*read_file("/proc/self/mountinfo"), *before);
 }
 
 TEST(TracefsTest, AMissingTracepointIsTheHostsFault) {
