@@ -12,7 +12,7 @@
 
 #include "base/fd.h"
 #include "record/doctor.h"
-#include "record/kmod_session.h"
+#include "record/kmod_device.h"
 
 namespace iovm::record {
 namespace {

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "record/kmod_device.h"
+
 #include <fcntl.h>
 #include <sys/ioctl.h>
 
 #include <cerrno>
 
 #include "base/format.h"
-#include "record/kmod_session.h"
 
 namespace iovm::record {
 namespace {
@@ -64,16 +65,26 @@ Status KmodDevice::add_all_vms() {
       "--source perf)");
 }
 
-Result<std::vector<KmodRing>> KmodDevice::start(std::uint32_t slots, std::uint32_t wake_ms) {
+Status KmodDevice::set_slot(const iovm_slot& slot) {
+  if (::ioctl(fd_.get(), IOVM_IOC_SLOT, &slot) == 0) return {};
+  return errno_error(format("VM of pid {}: telling iovm.ko where a vCPU's task is", slot.tgid));
+}
+
+Status KmodDevice::set_guest(const iovm_guest& guest) {
+  if (::ioctl(fd_.get(), IOVM_IOC_GUEST, &guest) == 0) return {};
+  return errno_error(format("VM of pid {}: telling iovm.ko how to read its tasks", guest.tgid));
+}
+
+Result<std::vector<RecordRing>> KmodDevice::start(std::uint32_t slots, std::uint32_t wake_ms) {
   iovm_start geometry = {slots, wake_ms, 0, 0};
   if (::ioctl(fd_.get(), IOVM_IOC_START, &geometry) != 0) {
     if (errno != ENOMEM) return errno_error("starting iovm.ko");
     return host_error("iovm.ko: no memory for the rings (use a smaller --buffer)");
   }
-  std::vector<KmodRing> rings;
+  std::vector<RecordRing> rings;
   for (std::uint32_t i = 0; i < geometry.rings; ++i) {
     auto ring =
-        KmodRing::map(fd_.get(), std::uint64_t{i} * geometry.ring_bytes, geometry.ring_bytes);
+        RecordRing::map(fd_.get(), std::uint64_t{i} * geometry.ring_bytes, geometry.ring_bytes);
     if (!ring) return std::move(ring).error();
     rings.push_back(std::move(*ring));
   }
@@ -91,7 +102,7 @@ Result<unsigned> KmodDevice::flush() {
   return static_cast<unsigned>(left);
 }
 
-Result<KmodSession::Totals> KmodDevice::totals() {
+Result<RingSession::Totals> KmodDevice::totals() {
   iovm_counters counters = {};
   if (::ioctl(fd_.get(), IOVM_IOC_COUNTERS, &counters) != 0) {
     return errno_error("asking iovm.ko for its counters");

@@ -9,8 +9,9 @@
 #include "base/clock.h"
 #include "base/format.h"
 #include "base/version.h"
-#include "record/kmod_source.h"
+#include "record/kmod_device.h"
 #include "record/perf_source.h"
+#include "record/record_source.h"
 
 namespace iovm::record {
 
@@ -69,7 +70,7 @@ namespace {
 Result<std::unique_ptr<LiveSource>> open_kmod(const LiveRequest& request, const StopFlag& stop) {
   auto device = KmodDevice::open();
   if (!device) return std::move(device).error();
-  auto source = KmodSource::open(request, std::move(*device), stop);
+  auto source = RecordSource::open(request, std::move(*device), stop);
   if (!source) return std::move(source).error();
   return std::unique_ptr<LiveSource>(std::move(*source));
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "record/kmod_record.h"
+#include "record/ring_record.h"
 
 namespace iovm::record {
 namespace {
@@ -27,7 +27,7 @@ bool kind_of(const iovm_record& record, trace::Event& out) {
 
 }  // namespace
 
-Decoded decode_kmod(const iovm_record& record, trace::Event& out) {
+Decoded decode_record(const iovm_record& record, trace::Event& out) {
   out = trace::Event{};
   if (!kind_of(record, out) || record.direction > IOVM_WRITE) return Decoded::malformed;
   out.direction = record.direction == IOVM_WRITE ? trace::Direction::write : trace::Direction::read;

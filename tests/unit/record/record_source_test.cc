@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "record/kmod_source.h"
+#include "record/record_source.h"
 
 #include <gmock/gmock.h>
 #include <signal.h>
@@ -10,8 +10,9 @@
 
 #include "base/clock.h"
 #include "base/format.h"
-#include "record/kmod_record.h"
-#include "unit/record/kmod_fake.h"
+#include "record/kmod_device.h"
+#include "record/ring_record.h"
+#include "unit/record/fake_session.h"
 
 namespace iovm::record {
 namespace {
@@ -23,12 +24,12 @@ using trace::EventKind;
 using trace::Field;
 using trace::LossCause;
 
-TEST(KmodRecord, SaysAllThatItMarks) {
+TEST(RingRecord, SaysAllThatItMarks) {
   iovm_record r = FakeKmodRing::read_of(5, 0x3f5);
   r.direction = IOVM_WRITE, r.vcpu = 3, r.rip = 7, r.cr3 = 8, r.cpl = 3;
   r.present |= IOVM_HAS_RIP | IOVM_HAS_CR3 | IOVM_HAS_CPL;
   Event e;
-  ASSERT_EQ(decode_kmod(r, e), Decoded::event);
+  ASSERT_EQ(decode_record(r, e), Decoded::event);
   EXPECT_EQ(e.kind, EventKind::pio);
   EXPECT_EQ(e.direction, trace::Direction::write);
   EXPECT_EQ(e.address, 0x3f5u);
@@ -40,25 +41,25 @@ TEST(KmodRecord, SaysAllThatItMarks) {
   EXPECT_EQ(e.cpl, 3);
 }
 
-TEST(KmodRecord, WhatIsNotMarkedIsAbsentAndZero) {
+TEST(RingRecord, WhatIsNotMarkedIsAbsentAndZero) {
   iovm_record r = FakeKmodRing::read_of(5, 1);
   r.present = 0, r.rip = 7, r.cr3 = 8, r.cpl = 3, r.vcpu = 9;
   Event e, bare;
-  ASSERT_EQ(decode_kmod(r, e), Decoded::event);
+  ASSERT_EQ(decode_record(r, e), Decoded::event);
   bare.address = 1;
   EXPECT_EQ(e, bare);
 }
 
-TEST(KmodRecord, AKindOrDirectionThatIsNoneIsMalformed) {
+TEST(RingRecord, AKindOrDirectionThatIsNoneIsMalformed) {
   iovm_record r = FakeKmodRing::read_of(5, 1);
   Event e;
   r.kind = 77;
-  EXPECT_EQ(decode_kmod(r, e), Decoded::malformed);
+  EXPECT_EQ(decode_record(r, e), Decoded::malformed);
   r.kind = IOVM_PIO, r.direction = 2;
-  EXPECT_EQ(decode_kmod(r, e), Decoded::malformed);
+  EXPECT_EQ(decode_record(r, e), Decoded::malformed);
 }
 
-TEST(KmodRecord, ALossHasItsCause) {
+TEST(RingRecord, ALossHasItsCause) {
   iovm_record r = {};
   r.value = 12, r.count = IOVM_DROP_FULL;
   EXPECT_EQ(loss_in(r).cause, LossCause::ring);
@@ -75,14 +76,14 @@ TEST(KmodDevice, AMissingModuleNamesTheNextStep) {
 }
 
 // A VMM that lives as long as the test wants, and a /proc where it and a second VM stand.
-class KmodSourceTest : public testing::Test {
+class RecordSourceTest : public testing::Test {
  protected:
   void SetUp() override {
     root_ = std::filesystem::path(testing::TempDir()) / format("kmod-proc-{}", ::getpid());
     start_vm("one");
     rings_.emplace_back(64, 0);
     rings_.emplace_back(64, 1);
-    session_ = std::make_unique<FakeKmodSession>(rings_);
+    session_ = std::make_unique<FakeSession>(rings_);
     fake_ = session_.get();
   }
   void TearDown() override {
@@ -121,7 +122,7 @@ class KmodSourceTest : public testing::Test {
     request.vms = {std::move(wanted)};
     request.wait = wait;
     request.proc.path = root_;
-    auto source = KmodSource::open(request, std::move(session_), stop_);
+    auto source = RecordSource::open(request, std::move(session_), stop_);
     ASSERT_TRUE(source) << source.error().message();
     source_ = std::move(*source);
   }
@@ -157,14 +158,14 @@ class KmodSourceTest : public testing::Test {
   pid_t vmm_ = -1;
   std::filesystem::path root_;
   std::deque<FakeKmodRing> rings_;
-  std::unique_ptr<FakeKmodSession> session_;
-  FakeKmodSession* fake_ = nullptr;
+  std::unique_ptr<FakeSession> session_;
+  FakeSession* fake_ = nullptr;
   StopFlag stop_ = std::move(*StopFlag::create());
-  std::unique_ptr<KmodSource> source_;
+  std::unique_ptr<RecordSource> source_;
   bool ended_ = false;
 };
 
-TEST_F(KmodSourceTest, GivesTheEventsOfAllCpusInOrderWhileTheVmRuns) {
+TEST_F(RecordSourceTest, GivesTheEventsOfAllCpusInOrderWhileTheVmRuns) {
   open();
   put(0, 10, 1);
   put(1, 20, 2);
@@ -176,7 +177,7 @@ TEST_F(KmodSourceTest, GivesTheEventsOfAllCpusInOrderWhileTheVmRuns) {
   EXPECT_EQ(source_->context().vms.at(0).name, "one");
 }
 
-TEST_F(KmodSourceTest, EndsWithItsVmAndGivesWhatIsLeft) {
+TEST_F(RecordSourceTest, EndsWithItsVmAndGivesWhatIsLeft) {
   open();
   put(0, monotonic_ns() + 1'000'000'000, 1);  // too young for a round
   batch();
@@ -186,7 +187,7 @@ TEST_F(KmodSourceTest, EndsWithItsVmAndGivesWhatIsLeft) {
   EXPECT_EQ(source_->stats().lost.all(), 0u);
 }
 
-TEST_F(KmodSourceTest, EndsWhenItIsStopped) {
+TEST_F(RecordSourceTest, EndsWhenItIsStopped) {
   open();
   put(0, 10, 1);
   stop_.stop();
@@ -194,7 +195,7 @@ TEST_F(KmodSourceTest, EndsWhenItIsStopped) {
   EXPECT_TRUE(batch().empty());
 }
 
-TEST_F(KmodSourceTest, ALossStandsBeforeTheNextEventOfItsVcpu) {
+TEST_F(RecordSourceTest, ALossStandsBeforeTheNextEventOfItsVcpu) {
   rings_.pop_back();
   rings_.front() = FakeKmodRing(2);
   open();
@@ -215,7 +216,7 @@ TEST_F(KmodSourceTest, ALossStandsBeforeTheNextEventOfItsVcpu) {
   EXPECT_EQ(source_->stats().lost.ring, 2u);
 }
 
-TEST_F(KmodSourceTest, LossesThatFoundNoRoomComeAtTheEnd) {
+TEST_F(RecordSourceTest, LossesThatFoundNoRoomComeAtTheEnd) {
   rings_.pop_back();
   rings_.front() = FakeKmodRing(2);
   open();
@@ -228,7 +229,7 @@ TEST_F(KmodSourceTest, LossesThatFoundNoRoomComeAtTheEnd) {
   EXPECT_EQ(source_->stats().lost.source, 0u);
 }
 
-TEST_F(KmodSourceTest, WhatTheModuleCountedAndNobodySawIsALoss) {
+TEST_F(RecordSourceTest, WhatTheModuleCountedAndNobodySawIsALoss) {
   open();
   put(0, 10, 1);
   fake_->said.records = 4;
@@ -238,7 +239,7 @@ TEST_F(KmodSourceTest, WhatTheModuleCountedAndNobodySawIsALoss) {
   EXPECT_EQ(source_->stats().fired, 4u);
 }
 
-TEST_F(KmodSourceTest, ARecordThatSaysNonsenseIsALoss) {
+TEST_F(RecordSourceTest, ARecordThatSaysNonsenseIsALoss) {
   open();
   iovm_record r = read_of(10, 1);
   r.kind = 99;
@@ -249,7 +250,7 @@ TEST_F(KmodSourceTest, ARecordThatSaysNonsenseIsALoss) {
   EXPECT_EQ(source_->stats().lost.source, 1u);
 }
 
-TEST_F(KmodSourceTest, ATaskRecordIsNoEvent) {
+TEST_F(RecordSourceTest, ATaskRecordIsNoEvent) {
   open();
   iovm_record task = read_of(10, 1);
   task.kind = IOVM_TASK;
@@ -260,7 +261,7 @@ TEST_F(KmodSourceTest, ATaskRecordIsNoEvent) {
   EXPECT_EQ(source_->stats().lost.all(), 0u);
 }
 
-TEST_F(KmodSourceTest, ATwoPartReadIsOneEventWithTheTimeOfItsBegin) {
+TEST_F(RecordSourceTest, ATwoPartReadIsOneEventWithTheTimeOfItsBegin) {
   open();
   iovm_record begins = read_of(10, 0xfed0), ends = begins;
   begins.kind = IOVM_MMIO_BEGINS, begins.value = 0;
@@ -275,7 +276,7 @@ TEST_F(KmodSourceTest, ATwoPartReadIsOneEventWithTheTimeOfItsBegin) {
   EXPECT_EQ(events[0].value, 0x1234u);
 }
 
-TEST_F(KmodSourceTest, WaitingForAVmTakesAllAndLeavesOthersAside) {
+TEST_F(RecordSourceTest, WaitingForAVmTakesAllAndLeavesOthersAside) {
   open("later", true);
   EXPECT_TRUE(fake_->all);
   put(0, 10, 1);

@@ -1,25 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The rings of iovm.ko as one stream in time order. It goes in rounds, as PerfMerge does: a round
-// begins with one look at every ring and hands out, smallest time first, all records up to the time
-// for which every ring says that it is complete; younger ones wait for the next round. Where perf's
-// merge must allow for a CPU that has read the clock and not yet committed its record, here the
-// ring says so (kmod_ring.h): the order is exact and the rounds need no margin.
+// Rings of records (record_ring.h) as one stream in time order. It goes in rounds, as PerfMerge
+// does: a round begins with one look at every ring and hands out, smallest time first, all records
+// up to the time for which every ring says that it is complete; younger ones wait for the next
+// round. Where perf's merge must allow for a CPU that has read the clock and not yet committed its
+// record, here the ring says so (record_ring.h): the order is exact and the rounds need no margin.
 #pragma once
 
 #include <cstdint>
 #include <optional>
 #include <vector>
 
-#include "record/kmod_ring.h"
+#include "record/record_ring.h"
 
 namespace iovm::record {
 
-class KmodMerge {
+class RecordMerge {
  public:
-  explicit KmodMerge(std::vector<KmodRing> rings);
-  KmodMerge(KmodMerge&&) = default;
-  KmodMerge& operator=(KmodMerge&&) = delete;  // its records would outlive their rings
+  explicit RecordMerge(std::vector<RecordRing> rings);
+  RecordMerge(RecordMerge&&) = default;
+  RecordMerge& operator=(RecordMerge&&) = delete;  // its records would outlive their rings
 
   // The rings are complete up to the time returned. At the end, when nothing is written any more,
   // kEverything is a bound as well.
@@ -31,14 +31,14 @@ class KmodMerge {
 
  private:
   struct Lane {
-    std::optional<KmodRing::Record> front;
+    std::optional<RecordRing::Record> front;
     std::uint64_t time = kEverything;
   };
 
   void advance(std::size_t lane);
   void choose();
 
-  std::vector<KmodRing> rings_;
+  std::vector<RecordRing> rings_;
   std::vector<Lane> lanes_;
   std::uint64_t bound_ = 0;
   std::size_t chosen_ = 0;              // the lane with the smallest time

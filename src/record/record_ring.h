@@ -24,12 +24,12 @@
 
 namespace iovm::record {
 
-class KmodRing {
+class RecordRing {
  public:
   // Maps the ring that starts at `offset` of /dev/iovm and has `bytes` in all.
-  static Result<KmodRing> map(int fd, std::uint64_t offset, std::size_t bytes);
+  static Result<RecordRing> map(int fd, std::uint64_t offset, std::size_t bytes);
   // Over memory laid out as the module does. Not owned. An input error if the header is no ring's.
-  static Result<KmodRing> over(std::span<std::byte> memory);
+  static Result<RecordRing> over(std::span<std::byte> memory);
 
   class Record {
    public:
@@ -43,9 +43,9 @@ class KmodRing {
     const iovm_record* operator->() const { return record_; }
 
    private:
-    friend class KmodRing;
-    Record(KmodRing* ring, const iovm_record* record) : ring_(ring), record_(record) {}
-    KmodRing* ring_;
+    friend class RecordRing;
+    Record(RecordRing* ring, const iovm_record* record) : ring_(ring), record_(record) {}
+    RecordRing* ring_;
     const iovm_record* record_;
   };
 

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "record/kmod_merge.h"
+#include "record/record_merge.h"
 
 #include <algorithm>
 #include <utility>
 
 namespace iovm::record {
 
-KmodMerge::KmodMerge(std::vector<KmodRing> rings) : rings_(std::move(rings)) {
+RecordMerge::RecordMerge(std::vector<RecordRing> rings) : rings_(std::move(rings)) {
   for (std::size_t i = 0; i < rings_.size(); ++i) lanes_.emplace_back();
 }
 
-void KmodMerge::advance(std::size_t lane) {
+void RecordMerge::advance(std::size_t lane) {
   Lane& at = lanes_[lane];
   at.front.reset();
   if (auto record = rings_[lane].next()) {
@@ -21,7 +21,7 @@ void KmodMerge::advance(std::size_t lane) {
   }
 }
 
-void KmodMerge::choose() {
+void RecordMerge::choose() {
   std::uint64_t smallest = kEverything;
   others_ = kEverything;
   for (std::size_t i = 0; i < lanes_.size(); ++i) {
@@ -35,7 +35,7 @@ void KmodMerge::choose() {
   }
 }
 
-std::uint64_t KmodMerge::begin_round(std::uint64_t now) {
+std::uint64_t RecordMerge::begin_round(std::uint64_t now) {
   bound_ = now;
   for (std::size_t i = 0; i < rings_.size(); ++i) {
     std::uint64_t complete = rings_[i].look(now);
@@ -47,7 +47,7 @@ std::uint64_t KmodMerge::begin_round(std::uint64_t now) {
   return bound_;
 }
 
-const iovm_record* KmodMerge::next() {
+const iovm_record* RecordMerge::next() {
   if (lanes_.empty()) return nullptr;
   if (std::exchange(consume_, false)) {
     advance(chosen_);
@@ -55,7 +55,7 @@ const iovm_record* KmodMerge::next() {
   }
   Lane& lane = lanes_[chosen_];
   if (!lane.front || lane.time > bound_) {
-    for (KmodRing& ring : rings_) ring.give_back();
+    for (RecordRing& ring : rings_) ring.give_back();
     return nullptr;
   }
   consume_ = true;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "record/kmod_source.h"
+#include "record/record_source.h"
 
 #include <poll.h>
 
@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "base/clock.h"
-#include "record/kmod_record.h"
+#include "record/ring_record.h"
 
 namespace iovm::record {
 namespace {
@@ -27,28 +27,28 @@ std::uint32_t slots_for(std::uint64_t bytes) {
 
 }  // namespace
 
-KmodSource::KmodSource(const LiveRequest& request, std::unique_ptr<KmodSession> session,
-                       const StopFlag& stop, VmTracker tracker)
+RecordSource::RecordSource(const LiveRequest& request, std::unique_ptr<RingSession> session,
+                           const StopFlag& stop, VmTracker tracker)
     : flush_every_(static_cast<std::uint64_t>(request.flush_every.count())),
       stop_(&stop),
       tracker_(std::move(tracker)),
       session_(std::move(session)) {
-  context_.info = live_trace_info(Engine::kmod);
+  context_.info = live_trace_info(session_->engine());
 }
 
-Result<std::unique_ptr<KmodSource>> KmodSource::open(const LiveRequest& request,
-                                                     std::unique_ptr<KmodSession> session,
-                                                     const StopFlag& stop) {
+Result<std::unique_ptr<RecordSource>> RecordSource::open(const LiveRequest& request,
+                                                         std::unique_ptr<RingSession> session,
+                                                         const StopFlag& stop) {
   auto tracker = VmTracker::create(request.proc, request.vms, request.wait);
   if (!tracker) return std::move(tracker).error();
-  std::unique_ptr<KmodSource> source(
-      new KmodSource(request, std::move(session), stop, std::move(*tracker)));
+  std::unique_ptr<RecordSource> source(
+      new RecordSource(request, std::move(session), stop, std::move(*tracker)));
   if (auto started = source->start(request); !started) return std::move(started).error();
   source->context_.vms = source->tracker_.vms();
   return source;
 }
 
-Status KmodSource::start(const LiveRequest& request) {
+Status RecordSource::start(const LiveRequest& request) {
   if (auto added = add_vms(); !added) return added;
   bool all = std::ranges::find(request.vms, "all") != request.vms.end();
   if (all || tracker_.waiting()) {
@@ -62,8 +62,8 @@ Status KmodSource::start(const LiveRequest& request) {
   return {};
 }
 
-// In the kernel's filter; and so that the module knows the losses of each vCPU of theirs.
-Status KmodSource::add_vms() {
+// In the kernel's filter; and so that the session knows the losses of each vCPU of theirs.
+Status RecordSource::add_vms() {
   for (; added_ < tracker_.vms().size(); ++added_) {
     auto pid = static_cast<std::int32_t>(tracker_.vms()[added_].pid);
     if (auto added = session_->add_vm(pid); !added) return added;
@@ -71,7 +71,7 @@ Status KmodSource::add_vms() {
   return {};
 }
 
-Result<LiveSource::Batch> KmodSource::next_within(std::chrono::nanoseconds patience) {
+Result<LiveSource::Batch> RecordSource::next_within(std::chrono::nanoseconds patience) {
   std::uint64_t give_up = monotonic_ns() + static_cast<std::uint64_t>(patience.count());
   for (;;) {
     if (state_ == State::in_round || state_ == State::in_last_round) {
@@ -107,9 +107,9 @@ Result<LiveSource::Batch> KmodSource::next_within(std::chrono::nanoseconds patie
   }
 }
 
-// Until the module wakes us, a VM ends, the recording is stopped, or it is `until`; the first two
+// Until the session wakes us, a VM ends, the recording is stopped, or it is `until`; the first two
 // are for a round.
-bool KmodSource::wait(std::uint64_t until) {
+bool RecordSource::wait(std::uint64_t until) {
   polls_.clear();
   polls_.push_back({session_->fd(), POLLIN, 0});
   polls_.push_back({stop_->fd(), POLLIN, 0});
@@ -119,10 +119,11 @@ bool KmodSource::wait(std::uint64_t until) {
   timespec timeout = {static_cast<time_t>(ns / 1'000'000'000),
                       static_cast<long>(ns % 1'000'000'000)};
   if (::ppoll(polls_.data(), polls_.size(), &timeout, nullptr) <= 0) return false;
+  if (polls_.front().revents != 0) session_->woken();
   return std::ranges::any_of(polls_, [](const pollfd& p) { return p.revents != 0; });
 }
 
-void KmodSource::begin_round(std::uint64_t now) {
+void RecordSource::begin_round(std::uint64_t now) {
   round_began_ = now;
   std::uint64_t bound = merge_->begin_round(now);
   if (state_ == State::in_last_round) return;
@@ -131,7 +132,7 @@ void KmodSource::begin_round(std::uint64_t now) {
 }
 
 // A batch of the round; false: the round is over.
-bool KmodSource::work_on_round() {
+bool RecordSource::work_on_round() {
   for (std::size_t i = 0; i < kBatch; ++i) {
     const iovm_record* record = merge_->next();
     if (!record) return false;
@@ -144,7 +145,7 @@ bool KmodSource::work_on_round() {
   return true;
 }
 
-void KmodSource::take(const iovm_record& record) {
+void RecordSource::take(const iovm_record& record) {
   ++seen_;
   auto tid = static_cast<std::int32_t>(record.tid);
   const VmTracker::Place& place =
@@ -154,7 +155,7 @@ void KmodSource::take(const iovm_record& record) {
     return;
   }
   Event event;
-  Decoded what = decode_kmod(record, event);
+  Decoded what = decode_record(record, event);
   std::uint64_t time = in_order(record.time);
   if (what == Decoded::malformed) {
     return add_loss(trace::make_loss(time, place.vm, record.vcpu, {LossCause::source, 1}));
@@ -164,7 +165,7 @@ void KmodSource::take(const iovm_record& record) {
   joiner_.add(tid, what, event);
 }
 
-void KmodSource::take_loss(const iovm_record& record) {
+void RecordSource::take_loss(const iovm_record& record) {
   told_ += record.value;
   std::uint64_t time = in_order(record.time);
   auto tid = static_cast<std::int32_t>(record.tid);
@@ -180,7 +181,7 @@ void KmodSource::take_loss(const iovm_record& record) {
   add_loss(trace::make_loss(time, vm, vcpu, loss_in(record)));
 }
 
-std::uint64_t KmodSource::in_order(std::uint64_t time) {
+std::uint64_t RecordSource::in_order(std::uint64_t time) {
   if (time < last_time_) {
     ++stats_.late;
     return last_time_;
@@ -189,27 +190,27 @@ std::uint64_t KmodSource::in_order(std::uint64_t time) {
   return time;
 }
 
-void KmodSource::add_loss(const Event& loss) {
+void RecordSource::add_loss(const Event& loss) {
   joiner_.add(-1, Decoded::event, loss);
 }
 
-void KmodSource::end_round() {
+void RecordSource::end_round() {
   state_ = State::resting;
   tracker_.check_ends();
 }
 
-Status KmodSource::begin_end() {
+Status RecordSource::begin_end() {
   if (auto stopped = session_->stop(); !stopped) return stopped;
   state_ = State::in_last_round;
-  begin_round(KmodMerge::kEverything);
+  begin_round(RecordMerge::kEverything);
   return {};
 }
 
 // Whether that was all: losses that found no room in the rings are there now, for another round.
-Result<bool> KmodSource::finish() {
+Result<bool> RecordSource::finish() {
   auto left = session_->flush();
   if (!left) return std::move(left).error();
-  begin_round(KmodMerge::kEverything);
+  begin_round(RecordMerge::kEverything);
   while (work_on_round()) {
   }
   if (*left > 0) return false;
@@ -226,7 +227,7 @@ Result<bool> KmodSource::finish() {
   return true;
 }
 
-LiveSource::Batch KmodSource::give(std::span<const Event> events, bool ended) {
+LiveSource::Batch RecordSource::give(std::span<const Event> events, bool ended) {
   if (context_.vms.size() != tracker_.vms().size()) {
     context_.vms = tracker_.vms();
     // They are recorded already, among all VMs; without this their losses are of any vCPU.

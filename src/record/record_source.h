@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The live engine over iovm.ko: the module's records, of the VMs of this recording only, merged by
-// time (kmod_merge.h), made events (kmod_record.h), two-part reads joined (read_joiner.h). One pass
-// from ring to Event, in the thread that calls next(). With it come the vCPU from the kernel itself
-// and the guest's RIP, CR3 and CPL, on AMD and on Intel.
+// The live engine over a session that gives iovm_records (ring_session.h: iovm.ko), of the VMs of
+// this recording only: merged by time (record_merge.h), made events (ring_record.h), two-part reads
+// joined (read_joiner.h). One pass from ring to Event, in the thread that calls next(). With it
+// come the vCPU from the kernel itself and the guest's RIP, CR3 and CPL.
 //
-// The module's own thread wakes the reader, when a ring is a quarter full or `flush_every` after a
-// record; while nothing happens, nothing runs. Each lost record is known with its vCPU: the loss
-// stands in the stream before the next event of that vCPU. At the end the module's counters are
-// compared with what came out, and a difference would be a loss too.
+// The session wakes the reader, when a ring is a quarter full or `flush_every` after a record. Each
+// lost record is known with its vCPU: the loss stands in the stream before the next event of that
+// vCPU. At the end the session's counters are compared with what came out, and a difference would
+// be a loss too.
 //
 // VMs that are asked for by name are filtered in the kernel, from the first record. While some are
-// waited for (--wait), or with "all", the module records every VM, and those of others are left
-// here: so nothing of a VM that is just starting is missed. A VM has one such reader at a time.
+// waited for (--wait), or with "all", the kernel records every VM, and those of others are left
+// here: so nothing of a VM that is just starting is missed.
 #pragma once
 
 #include <memory>
@@ -20,30 +20,30 @@
 #include <span>
 #include <vector>
 
-#include "record/kmod_merge.h"
-#include "record/kmod_session.h"
 #include "record/live.h"
 #include "record/read_joiner.h"
+#include "record/record_merge.h"
+#include "record/ring_session.h"
 #include "record/vm_tracker.h"
 
 namespace iovm::record {
 
-class KmodSource : public LiveSource {
+class RecordSource : public LiveSource {
  public:
-  static Result<std::unique_ptr<KmodSource>> open(const LiveRequest& request,
-                                                  std::unique_ptr<KmodSession> session,
-                                                  const StopFlag& stop);
+  static Result<std::unique_ptr<RecordSource>> open(const LiveRequest& request,
+                                                    std::unique_ptr<RingSession> session,
+                                                    const StopFlag& stop);
 
   Result<Batch> next_within(std::chrono::nanoseconds patience) override;
   const trace::Context& context() const override { return context_; }
-  Engine engine() const override { return Engine::kmod; }
+  Engine engine() const override { return session_->engine(); }
   const CaptureStats& stats() const override { return stats_; }
   std::size_t running() const override { return tracker_.running(); }
   std::size_t ended() const override { return tracker_.ended(); }
 
  private:
-  KmodSource(const LiveRequest& request, std::unique_ptr<KmodSession> session, const StopFlag& stop,
-             VmTracker tracker);
+  RecordSource(const LiveRequest& request, std::unique_ptr<RingSession> session,
+               const StopFlag& stop, VmTracker tracker);
 
   Status add_vms();
   Status start(const LiveRequest& request);
@@ -62,8 +62,8 @@ class KmodSource : public LiveSource {
   std::uint64_t flush_every_;
   const StopFlag* stop_;
   VmTracker tracker_;
-  std::unique_ptr<KmodSession> session_;
-  std::optional<KmodMerge> merge_;  // its rings are the session's
+  std::unique_ptr<RingSession> session_;
+  std::optional<RecordMerge> merge_;  // its rings are the session's
   ReadJoiner joiner_;
   trace::Context context_;
   CaptureStats stats_;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "record/kmod_ring.h"
+#include "record/record_ring.h"
 
 #include <sys/mman.h>
 
@@ -17,11 +17,11 @@ constexpr int kLooks = 64;
 
 }  // namespace
 
-void KmodRing::Unmap::operator()(void* memory) const {
+void RecordRing::Unmap::operator()(void* memory) const {
   ::munmap(memory, length);
 }
 
-Result<KmodRing> KmodRing::map(int fd, std::uint64_t offset, std::size_t bytes) {
+Result<RecordRing> RecordRing::map(int fd, std::uint64_t offset, std::size_t bytes) {
   void* memory =
       ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, static_cast<off_t>(offset));
   if (memory == MAP_FAILED) return errno_error("mapping a ring of iovm.ko");
@@ -32,9 +32,9 @@ Result<KmodRing> KmodRing::map(int fd, std::uint64_t offset, std::size_t bytes) 
   return ring;
 }
 
-Result<KmodRing> KmodRing::over(std::span<std::byte> memory) {
+Result<RecordRing> RecordRing::over(std::span<std::byte> memory) {
   if (memory.size() < sizeof(iovm_ring)) return input_error("a ring without a header");
-  KmodRing ring;
+  RecordRing ring;
   ring.page_ = reinterpret_cast<iovm_ring*>(memory.data());
   const iovm_ring& page = *ring.page_;
   if (page.abi != IOVM_ABI_VERSION || page.record_size != sizeof(iovm_record)) {
@@ -50,7 +50,7 @@ Result<KmodRing> KmodRing::over(std::span<std::byte> memory) {
   return ring;
 }
 
-std::uint64_t KmodRing::look(std::uint64_t now) {
+std::uint64_t RecordRing::look(std::uint64_t now) {
   bool busy = true;
   for (int i = 0; i < kLooks && busy; ++i) {
     busy = std::atomic_ref(page_->busy).load(std::memory_order_acquire) != 0;
@@ -64,12 +64,12 @@ std::uint64_t KmodRing::look(std::uint64_t now) {
   return busy ? newest_ : now - kStoreBuffer;
 }
 
-std::optional<KmodRing::Record> KmodRing::next() {
+std::optional<RecordRing::Record> RecordRing::next() {
   if (tail_ == head_) return std::nullopt;
   return Record(this, &records_[at_]);
 }
 
-void KmodRing::give_back() {
+void RecordRing::give_back() {
   if (given_back_ == tail_) return;
   std::atomic_ref(page_->tail).store(tail_, std::memory_order_release);
   given_back_ = tail_;

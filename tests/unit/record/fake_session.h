@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The module's part, played by a test: rings in ordinary memory that a test writes as kmod/ring.c
+// The kernel's part, played by a test: rings in ordinary memory that a test writes as kmod/ring.c
 // does (gap first, then the record; what finds no room makes the gap longer), and a session over
 // them whose descriptor is an eventfd.
 #pragma once
@@ -12,7 +12,8 @@
 #include <deque>
 #include <vector>
 
-#include "record/kmod_session.h"
+#include "base/fd.h"
+#include "record/ring_session.h"
 
 namespace iovm::record {
 
@@ -77,9 +78,9 @@ class FakeKmodRing {
   std::uint64_t gap_first_ = 0;
 };
 
-class FakeKmodSession : public KmodSession {
+class FakeSession : public RingSession {
  public:
-  explicit FakeKmodSession(std::deque<FakeKmodRing>& rings)
+  explicit FakeSession(std::deque<FakeKmodRing>& rings)
       : rings_(rings), fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
     wake();
   }
@@ -92,10 +93,19 @@ class FakeKmodSession : public KmodSession {
     all = true;
     return {};
   }
-  Result<std::vector<KmodRing>> start(std::uint32_t, std::uint32_t) override {
-    std::vector<KmodRing> rings;
+  Engine engine() const override { return Engine::kmod; }
+  Status set_slot(const iovm_slot& slot) override {
+    slots.push_back(slot);
+    return {};
+  }
+  Status set_guest(const iovm_guest& guest) override {
+    guests.push_back(guest);
+    return {};
+  }
+  Result<std::vector<RecordRing>> start(std::uint32_t, std::uint32_t) override {
+    std::vector<RecordRing> rings;
     for (FakeKmodRing& ring : rings_) {
-      auto over = KmodRing::over(ring.memory());
+      auto over = RecordRing::over(ring.memory());
       if (!over) return std::move(over).error();
       rings.push_back(std::move(*over));
     }
@@ -117,6 +127,8 @@ class FakeKmodSession : public KmodSession {
   }
 
   std::vector<std::int32_t> added;
+  std::vector<iovm_slot> slots;
+  std::vector<iovm_guest> guests;
   bool all = false;
   iovm_record at_end = FakeKmodRing::read_of(0, 0);  // when and whose the last losses are
   Totals said;

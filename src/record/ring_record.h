@@ -12,7 +12,7 @@ namespace iovm::record {
 
 // Fills all of `out` but time, vm and process, which are reset. A record that says what no module
 // of this ABI says is malformed: a loss (cause source). Not for losses: see loss_in.
-Decoded decode_kmod(const iovm_record& record, trace::Event& out);
+Decoded decode_record(const iovm_record& record, trace::Event& out);
 
 // What a record of kind IOVM_LOSS tells.
 trace::Loss loss_in(const iovm_record& record);
