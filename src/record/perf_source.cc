@@ -22,8 +22,6 @@ constexpr std::uint64_t kMargin = 25'000'000;  // ns
 // A batch ends after so many events: it stays in the cache until the writer has it.
 constexpr std::size_t kBatch = 4096;
 constexpr std::uint64_t kCheckHostEvery = 1'000'000'000;  // ns
-// While VMs are waited for, a new one is looked at this soon: it may not live long.
-constexpr std::uint64_t kFlushWhileWaiting = 50'000'000;  // ns
 constexpr std::uint64_t kNever = ~std::uint64_t{0};
 // The kernel takes filters up to a page, and every record of a VM of ours passes through it.
 constexpr std::size_t kMostFiltered = 64;
@@ -128,12 +126,10 @@ Result<LiveSource::Batch> PerfSource::next_within(std::chrono::nanoseconds patie
       begin_end();
       continue;
     }
-    std::uint64_t pause =
-        tracker_.waiting() ? std::min(flush_every_, kFlushWhileWaiting) : flush_every_;
-    wait(std::min(give_up, round_began_ + pause));
+    wait(std::min(give_up, round_began_ + flush_every_));
     std::uint64_t now = monotonic_ns();
     bool woken = std::ranges::any_of(polls_, [](const pollfd& p) { return p.revents != 0; });
-    if (woken || now >= round_began_ + pause) {
+    if (woken || now >= round_began_ + flush_every_) {
       begin_round(now - kMargin);
     } else if (now >= give_up) {
       return Batch{};
@@ -148,12 +144,14 @@ void PerfSource::wait(std::uint64_t until) {
   polls_.push_back({stop_->fd(), POLLIN, 0});
   tracker_.add_polls(polls_);
   std::uint64_t now = monotonic_ns();
+  until = std::min(until, tracker_.next_look());
   std::uint64_t ns = until > now ? until - now : 0;
   timespec timeout = {static_cast<time_t>(ns / 1'000'000'000),
                       static_cast<long>(ns % 1'000'000'000)};
   if (::ppoll(polls_.data(), polls_.size(), &timeout, nullptr) < 0) {
     for (pollfd& each : polls_) each.revents = 0;  // EINTR: a signal
   }
+  tracker_.look_for_wanted(monotonic_ns());
   // A CPU that went offline would report that for ever.
   for (std::size_t i = 0; i < cpus_.size(); ++i) {
     if (polls_[i].revents & (POLLHUP | POLLERR | POLLNVAL)) cpus_[i]->fall_asleep();

@@ -164,6 +164,9 @@ std::optional<BlockedCall> ProcProcess::blocked_call(std::int32_t tid) const {
     if (!argument) return std::nullopt;
     call.argument[i] = *argument;
   }
+  // A worker that the kernel made out of that thread (KVM's "kvm-nx-lpage-re") shows the call in
+  // which it was made, but has neither stack nor code in user space.
+  if (words.size() == 9 && words[7] == "0x0" && words[8] == "0x0") return std::nullopt;
   return call;
 }
 

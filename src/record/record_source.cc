@@ -115,10 +115,13 @@ bool RecordSource::wait(std::uint64_t until) {
   polls_.push_back({stop_->fd(), POLLIN, 0});
   tracker_.add_polls(polls_);
   std::uint64_t now = monotonic_ns();
+  until = std::min(until, tracker_.next_look());
   std::uint64_t ns = until > now ? until - now : 0;
   timespec timeout = {static_cast<time_t>(ns / 1'000'000'000),
                       static_cast<long>(ns % 1'000'000'000)};
-  if (::ppoll(polls_.data(), polls_.size(), &timeout, nullptr) <= 0) return false;
+  int ready = ::ppoll(polls_.data(), polls_.size(), &timeout, nullptr);
+  tracker_.look_for_wanted(monotonic_ns());
+  if (ready <= 0) return false;
   if (polls_.front().revents != 0) session_->woken();
   return std::ranges::any_of(polls_, [](const pollfd& p) { return p.revents != 0; });
 }

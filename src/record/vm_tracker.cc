@@ -8,6 +8,7 @@
 #include <map>
 
 #include "base/assert.h"
+#include "base/clock.h"
 #include "base/format.h"
 #include "record/proc_process.h"
 #include "record/vm_threads.h"
@@ -19,6 +20,9 @@ namespace {
 constexpr std::uint64_t kNever = ~std::uint64_t{0};
 constexpr std::uint64_t kFirstPause = 50'000'000;        // ns
 constexpr std::uint64_t kLongestPause = 10'000'000'000;  // ns
+// Looking for a VM that is waited for: this often, but never for more than a part of the time.
+constexpr std::uint64_t kLookEvery = 50'000'000;  // ns
+constexpr std::uint64_t kLookPart = 20;
 constexpr std::size_t kMostVms = trace::kAllVms;
 
 bool same_vm(const trace::VmInfo& a, const trace::VmInfo& b) {
@@ -79,6 +83,24 @@ void VmTracker::check_ends() {
   }
 }
 
+std::uint64_t VmTracker::next_look() const {
+  return waiting() ? next_look_ : kNever;
+}
+
+void VmTracker::look_for_wanted(std::uint64_t now) {
+  if (now < next_look()) return;
+  for (std::size_t i = 0; i < wanted_.size(); ++i) {
+    if (seen_[i]) continue;
+    auto found = find_vms(proc_, wanted_[i]);
+    if (!found) continue;
+    seen_[i] = true;
+    for (const Vm& vm : *found) adopt(vm);
+  }
+  std::uint64_t end = monotonic_ns();
+  std::uint64_t took = end > now ? end - now : 0;
+  next_look_ = now + std::max(kLookEvery, took * kLookPart);
+}
+
 const VmTracker::Place& VmTracker::look_up(std::int32_t pid, std::int32_t tid, std::uint64_t now) {
   auto [at, added] = threads_.try_emplace(tid);
   Thread& thread = at->second;
@@ -126,7 +148,12 @@ std::optional<std::uint16_t> VmTracker::vm_of(std::int32_t pid) {
   for (const Running& running : live_) {
     if (running.pid == pid) return running.vm;
   }
-  return std::nullopt;
+  auto all = std::ranges::find(wanted_, "all");
+  if (all == wanted_.end() || vms_.size() >= kMostVms) return std::nullopt;
+  seen_[static_cast<std::size_t>(all - wanted_.begin())] = true;
+  Vm nameless;
+  nameless.info.pid = pid;
+  return adopt(nameless);
 }
 
 std::optional<std::uint16_t> VmTracker::vcpu_of(std::int32_t pid, std::int32_t tid) const {

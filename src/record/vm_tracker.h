@@ -9,6 +9,11 @@
 // again, ever less often, while /proc does not tell it (vm_threads.h); until then it is absent. If
 // all vCPUs but one are known by their threads, a new thread is that one.
 //
+// A VM that is waited for is also looked for by itself (look_for_wanted), so that it is known
+// before its first event: one that lives for less time than events lie in a ring would be gone when
+// they are read. With "all", a process that made a KVM tracepoint fire and cannot be looked into
+// any more was a VM even so: it is one without a name.
+//
 // VMs keep their index for the whole recording. The end of one is seen by its pidfd.
 #pragma once
 
@@ -56,6 +61,10 @@ class VmTracker {
   void add_polls(std::vector<pollfd>& polls) const;
   // Notes the VMs that have ended by now.
   void check_ends();
+  // Looks whether one that is waited for is there now, if it is time for that: when next_look()
+  // says (ns, monotonic), never if none is waited for.
+  void look_for_wanted(std::uint64_t now);
+  std::uint64_t next_look() const;
 
   // Whether a running VM of this recording has a thread of that number now.
   bool owns(std::int32_t tid) const;
@@ -92,6 +101,7 @@ class VmTracker {
   std::vector<trace::VmInfo> vms_;
   std::vector<Running> live_;
   std::size_t running_ = 0;
+  std::uint64_t next_look_ = 0;  // if one is waited for
   std::unordered_map<std::int32_t, Thread> threads_;
   // The thread of the last call: events come in bursts of one thread.
   std::int32_t last_tid_ = -1;

@@ -3,7 +3,7 @@
 #
 # What the record_*.bed scripts share: guests that wait for their word, recordings in the background,
 # and what came of them. The scripts also run directly, as root, on a host with /dev/kvm:
-#   PATH=build/dev:$PATH bash tests/bed/record_ends.bed
+#   tests/bed/on-kvm build/dev tests/bed/record_ends.bed
 : "${BED_DIR:=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)}"
 : "${BED_OUT:=$(mktemp -d)}"
 export BED_DIR BED_OUT
@@ -11,10 +11,18 @@ export BED_DIR BED_OUT
 . "$BED_DIR/lib.sh"
 [[ -e /dev/kvm ]] || skip "no /dev/kvm"
 command -v iovm >/dev/null || skip "iovm is not in PATH"
-[[ -d /sys/kernel/tracing/events/kvm ]] || mount -t tracefs nodev /sys/kernel/tracing 2>/dev/null || true
-[[ -d /sys/kernel/tracing/events/kvm ]] || skip "no kvm tracepoints"
 
 tmp=$(mktemp -d)
+clean_up() {
+  local left
+  left=$(jobs -p)
+  [[ -z $left ]] || kill $left 2>/dev/null || true
+  wait
+  rm -rf "$tmp"
+}
+trap clean_up EXIT
+iovm record --source perf --vm all --wait --duration 10ms -q -o "$tmp/probe.iovm" 2>"$tmp/probe.err" \
+  || skip "$(<"$tmp/probe.err")"
 image=$tmp/tiny.bin
 "$bed_repo/guest/build.sh" "$image"
 

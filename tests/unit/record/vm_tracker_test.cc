@@ -28,6 +28,13 @@ class VmTrackerTest : public testing::Test {
     std::filesystem::create_directories(of(vm) + "/task/" + std::to_string(tid));
     std::ofstream(of(vm) + "/task/" + std::to_string(tid) + "/comm") << comm << '\n';
   }
+  int fd_of_vcpu_0(const PretendVm& vm) const {
+    for (const auto& entry : std::filesystem::directory_iterator(of(vm) + "/fd")) {
+      if (std::filesystem::read_symlink(entry.path()) == "anon_inode:kvm-vcpu:0")
+        return std::stoi(entry.path().filename());
+    }
+    return -1;
+  }
 
   ScratchFolder folder;
   ProcRoot proc{folder.path() + "/proc"};
@@ -61,6 +68,16 @@ TEST_F(VmTrackerTest, TheOnlyVcpuIsWhoeverFires) {
   PretendVm a(proc.path, "a");
   VmTracker tracker = track({"a"});
   EXPECT_EQ(tracker.place(a.pid(), 777, 1).vcpu, std::uint16_t{0});
+}
+
+TEST_F(VmTrackerTest, AKernelWorkerThatAVcpuThreadMadeIsNoVcpu) {
+  PretendVm a(proc.path, "a");
+  add_thread(a, 701, "kvm-nx-lpage-re");
+  // As Linux 6.18 shows it: its maker's KVM_RUN, and neither stack nor code in user space.
+  std::ofstream(of(a) + "/task/701/syscall")
+      << "16 0x" << std::hex << fd_of_vcpu_0(a) << " 0xae80 0x0 0x0 0x561402332290 0x0 0x0 0x0\n";
+  VmTracker tracker = track({"a"});
+  EXPECT_EQ(tracker.place(a.pid(), 700, 1).vcpu, std::uint16_t{0});
 }
 
 TEST_F(VmTrackerTest, AThreadIsTheVcpuThatItsNameSays) {
@@ -111,6 +128,27 @@ TEST_F(VmTrackerTest, AMissingVmIsAnErrorUnlessItIsWaitedFor) {
   EXPECT_TRUE(tracker.place(later.pid(), later.pid(), 1).ours);
   EXPECT_FALSE(tracker.waiting());
   EXPECT_EQ(tracker.running(), 1u);
+}
+
+TEST_F(VmTrackerTest, AVmThatIsWaitedForIsKnownBeforeItsFirstEvent) {
+  VmTracker tracker = track({"later"}, true);
+  tracker.look_for_wanted(tracker.next_look());
+  EXPECT_TRUE(tracker.waiting());
+  PretendVm later(proc.path, "later");
+  tracker.look_for_wanted(tracker.next_look());
+  EXPECT_FALSE(tracker.waiting());
+  std::filesystem::remove_all(of(later));  // it has ended when its events are read
+  EXPECT_TRUE(tracker.place(later.pid(), 777, 1).ours);
+}
+
+TEST_F(VmTrackerTest, OfAllVmsOneThatEndedBeforeItWasLookedAtIsOneWithoutAName) {
+  VmTracker tracker = track({"all"}, true);
+  EXPECT_TRUE(tracker.place(4'000'001, 4'000'002, 1).ours);
+  ASSERT_EQ(tracker.vms().size(), 1u);
+  EXPECT_EQ(tracker.vms()[0].pid, 4'000'001);
+  EXPECT_EQ(tracker.vms()[0].name, "");
+  EXPECT_EQ(tracker.running(), 0u);
+  EXPECT_TRUE(tracker.finished());
 }
 
 TEST_F(VmTrackerTest, TheEndOfTheLastVmIsTheEnd) {
