@@ -106,7 +106,14 @@ void put_hex_member(std::string_view name, std::uint64_t number, std::string& ou
 std::string json_process(const trace::GuestProcess& process) {
   std::string out = ",\"process\":{";
   if (process.pid >= 0) out += format("\"pid\":{},", process.pid);
-  return out + "\"comm\":" + json_string(process.comm) + "}";
+  if (process.tgid >= 0) out += format("\"tgid\":{},", process.tgid);
+  if (process.start_ns != 0) out += format("\"start_ns\":{},", process.start_ns);
+  out += "\"comm\":" + json_string(process.comm);
+  if (process.kind != trace::ProcessKind::unknown)
+    out += format(",\"kind\":\"{}\"", trace::name_of(process.kind));
+  out += format(",\"confidence\":\"{}\"", trace::name_of(process.confidence));
+  if (!process.how.empty()) out += ",\"how\":" + json_string(process.how);
+  return out + "}";
 }
 
 // The members that a loss does not have.
@@ -169,9 +176,9 @@ void put_csv_access(const Event& event, std::string& out) {
 }  // namespace
 
 std::string process_text(const trace::GuestProcess& process) {
-  std::string comm = escape_terminal(process.comm);
-  if (process.pid < 0) return comm;
-  return comm.empty() ? format("{}", process.pid) : format("{}:{}", comm, process.pid);
+  std::string text = escape_terminal(process.comm);
+  if (process.pid >= 0) text += format("{}{}", text.empty() ? "" : ":", process.pid);
+  return process.confidence == trace::Confidence::low ? text + "?" : text;
 }
 
 void TextListing::begin(const trace::Context& context, std::string& out) {

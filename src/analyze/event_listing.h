@@ -5,9 +5,9 @@
 // spreadsheets (which run a cell that begins with "=").
 //
 // The JSON keys: event, time_ns, vm, vcpu, kind, direction, address, size, value, count, cr3, rip,
-// cpl, process{pid,comm}, device, place, register; of a loss: event, time_ns, vm, vcpu, kind,
-// cause, lost. What is not known is left out. Addresses and values are strings "0x1f7", since
-// JSON's numbers end at 53 bits.
+// cpl, process{pid,tgid,start_ns,comm,kind,confidence,how}, device, place, register; of a loss:
+// event, time_ns, vm, vcpu, kind, cause, lost. What is not known is left out. Addresses and values
+// are strings "0x1f7", since JSON's numbers end at 53 bits.
 #pragma once
 
 #include <cstdint>

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "analyze/attribution.h"
 #include "analyze/event_listing.h"
 #include "base/clock.h"
 #include "base/format.h"
@@ -80,6 +81,21 @@ std::string vms_text(const TraceFacts& facts) {
   });
 }
 
+// Nothing where no source could have told: all processes are then of one reason.
+std::string attribution_text(const TraceFacts& facts) {
+  Attribution attribution = attribution_of(facts.census, facts.context);
+  if (attribution.attributed == 0 && attribution.shares.size() < 2 &&
+      facts.context.processes.empty())
+    return {};
+  std::string title = format("guest process known of {} events, {:.2f} %", attribution.attributed,
+                             share(attribution.attributed, facts.census.events));
+  return rows(title, attribution.shares.size(), [&](std::size_t i) {
+    const AttributionShare& part = attribution.shares[i];
+    return format("    {:>10} {:>5.1f} %  {}\n", part.events,
+                  share(part.events, facts.census.events), describe(part));
+  });
+}
+
 std::string notes_text(const trace::TraceInfo& info) {
   constexpr std::size_t kLongest = 84;
   return rows("notes", info.notes.size(), [&](std::size_t i) {
@@ -136,13 +152,30 @@ void put_counts(JsonWriter& json, const TraceFacts& facts) {
       const trace::GuestProcess& known = facts.context.processes[process.process];
       json.member("pid", known.pid).member("tgid", known.tgid).member("comm", known.comm);
       json.member("kind", trace::name_of(known.kind));
-      json.member("confidence", trace::name_of(known.confidence));
+      json.member("confidence", trace::name_of(known.confidence)).member("how", known.how);
+      json.member("start_ns", known.start_ns);
     } else {
       json.member("unknown", trace::name_of(static_cast<trace::Unknown>(process.process)));
     }
     json.member("events", process.events).end_object();
   }
   json.end_array();
+}
+
+void put_attribution(JsonWriter& json, const TraceFacts& facts) {
+  Attribution attribution = attribution_of(facts.census, facts.context);
+  json.key("attribution").begin_object().member("attributed", attribution.attributed);
+  json.key("shares").begin_array();
+  for (const AttributionShare& share : attribution.shares) {
+    json.begin_object().member("known", share.known);
+    if (share.known) {
+      json.member("kind", trace::name_of(share.kind));
+      json.member("confidence", trace::name_of(share.confidence));
+    }
+    json.member(share.known ? "how" : "reason", share.how).member("events", share.events);
+    json.end_object();
+  }
+  json.end_array().end_object();
 }
 
 void put_loss(JsonWriter& json, const trace::LossTotals& lost) {
@@ -205,6 +238,7 @@ std::string render_text(const TraceFacts& facts) {
     return format("    {:>10} {:>5.1f} %  {}{}\n", device.events(),
                   share(device.events(), census.events), vm, model::describe(device.device));
   });
+  text += attribution_text(facts);
   text += rows("guest processes", census.processes.size(), [&](std::size_t i) {
     const ProcessCount& process = census.processes[i];
     return format("    {:>10} {:>5.1f} %  {}\n", process.events,
@@ -245,6 +279,7 @@ std::string render_json(const TraceFacts& facts) {
   json.end_array();
   put_context(json, facts);
   put_counts(json, facts);
+  put_attribution(json, facts);
   json.end_object();
   return json.take() + "\n";
 }

@@ -74,7 +74,8 @@ TEST(EventListing, EveryJsonLineIsJsonWhateverTheGuestIsCalled) {
             "{\"event\":1,\"time_ns\":1000001500,\"vm\":\"web-1\",\"vcpu\":0,\"kind\":\"pio\","
             "\"direction\":\"read\",\"address\":\"0x1f0\",\"size\":2,\"value\":\"0x4241\","
             "\"count\":256,\"cr3\":\"0xf736000\",\"rip\":\"0xffffffff81000034\",\"cpl\":0,"
-            "\"process\":{\"pid\":153,\"comm\":\"dd\"},\"device\":\"ide0\","
+            "\"process\":{\"pid\":153,\"comm\":\"dd\",\"confidence\":\"high\","
+            "\"how\":\"events file\"},\"device\":\"ide0\","
             "\"register\":\"data (0x1f0)\"}");
   EXPECT_EQ(lines[2],
             "{\"event\":2,\"time_ns\":1002000000,\"vm\":\"web-1\",\"kind\":\"loss\","
