@@ -109,6 +109,8 @@ void say_start(const RecordOptions& options, const record::LiveSource& source,
                              "loaded)"
                            : "";
   say(format("source {}{}", name_of(source.engine()), note));
+  for (const auto& [name, text] : source.context().info.notes)
+    say(format("{}: {}", escape_terminal(name), text));
   std::string what = vms.empty() ? std::string("waiting for a VM") : "recording " + vm_names(vms);
   say(format("{} to {}; Ctrl-C ends it", what, path == "-" ? "standard output" : path));
 }

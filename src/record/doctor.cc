@@ -76,7 +76,10 @@ Result<Diagnosis> diagnose(const HostRoots& roots, const HostProbes& probes,
   auto vms = find_vms({roots.proc}, vm_name);
   if (!vms) return std::move(vms).error();
   Diagnosis diagnosis = diagnose(roots, probes);
-  for (const Vm& vm : *vms) doctor::check_vm(vm, diagnosis.checks);
+  for (const Vm& vm : *vms) {
+    doctor::check_vm(vm, diagnosis.checks);
+    diagnosis.guest = doctor::check_guest({roots, probes}, vm, diagnosis.checks);
+  }
   return diagnosis;
 }
 

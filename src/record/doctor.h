@@ -9,8 +9,10 @@
 // can show hosts that are not at hand.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,7 +31,7 @@ enum class CheckState : std::uint8_t {
 std::string_view name_of(CheckState state);  // "ok", "missing", "note"
 
 struct Check {
-  std::string source;  // "host", "perf", "bpf", "kmod", "vm"
+  std::string source;  // "host", "perf", "bpf", "kmod", "vm", "guest"
   std::string name;
   CheckState state = CheckState::ok;
   std::string found;
@@ -41,9 +43,17 @@ struct SourceVerdict {
   bool works = false;
 };
 
+// Whether the processes of a VM's guest can be named; the way there is in the checks of "guest".
+struct GuestVerdict {
+  bool named = false;
+  std::string summary;
+  std::chrono::nanoseconds took{0};
+};
+
 struct Diagnosis {
   std::vector<Check> checks;  // in the order of their sources
   std::vector<SourceVerdict> sources;
+  std::optional<GuestVerdict> guest;  // of the VM that was asked for
 
   bool works() const;  // some source does
 };

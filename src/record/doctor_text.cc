@@ -43,7 +43,12 @@ std::string render_text(const Diagnosis& diagnosis) {
     text += block(diagnosis, verdict.source,
                   format("source {}: {}", verdict.source, verdict_text(diagnosis, verdict)));
   }
-  return text + block(diagnosis, "vm", "this VM");
+  text += block(diagnosis, "vm", "this VM");
+  if (!diagnosis.guest) return text;
+  std::string title = format("its guest's processes: {} (in {:.2f} s)",
+                             diagnosis.guest->named ? "can be named" : "cannot be named",
+                             std::chrono::duration<double>(diagnosis.guest->took).count());
+  return text + block(diagnosis, "guest", title);
 }
 
 std::string render_json(const Diagnosis& diagnosis) {
@@ -55,7 +60,13 @@ std::string render_json(const Diagnosis& diagnosis) {
         .member("works", verdict.works)
         .end_object();
   }
-  json.end_array().key("checks").begin_array();
+  json.end_array();
+  if (diagnosis.guest) {
+    auto took = std::chrono::duration_cast<std::chrono::milliseconds>(diagnosis.guest->took);
+    json.key("guest").begin_object().member("processes", diagnosis.guest->named);
+    json.member("summary", diagnosis.guest->summary).member("took_ms", took.count()).end_object();
+  }
+  json.key("checks").begin_array();
   for (const Check& check : diagnosis.checks) {
     json.begin_object().member("source", check.source).member("name", check.name);
     json.member("state", name_of(check.state)).member("found", check.found);

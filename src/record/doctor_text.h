@@ -11,7 +11,7 @@ namespace iovm::record {
 
 // A block for each source: whether it works, then its checks; an arrow leads to what mends one.
 std::string render_text(const Diagnosis& diagnosis);
-// {"works":..., "sources":[{"source","works"}],
+// {"works":..., "sources":[{"source","works"}], "guest":{"processes","summary","took_ms"},
 // "checks":[{"source","name","state","found","mend"}]}
 std::string render_json(const Diagnosis& diagnosis);
 

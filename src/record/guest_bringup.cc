@@ -157,7 +157,8 @@ Result<std::string> check_running_tasks(const GuestKernel& kernel, const TaskWal
       return input_error(
           format("CPU {} runs pid {} that is not in the list", cpu.number, task->pid));
   }
-  return format("{} CPUs, {} idle, the others run tasks of the list", kernel.cpus().size(), idle);
+  return format("CPUs: {}, of which {} idle; the others run tasks of the list",
+                kernel.cpus().size(), idle);
 }
 
 }  // namespace iovm::record

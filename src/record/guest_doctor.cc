@@ -13,14 +13,16 @@ namespace {
 // What helps, by the first check that failed.
 std::string next_step_for(const GuestCheck& failed) {
   if (failed.name == "VMCOREINFO")
-    return "try again when the guest has booted; a guest that is no Linux has no processes for "
-           "iovm, "
-           "only address spaces";
+    return "try again when the guest has booted; of a guest that is no Linux the events are "
+           "recorded without processes";
   if (failed.name == "types")
     return "use a guest kernel with CONFIG_DEBUG_INFO_BTF (Debian, Ubuntu, Fedora, RHEL 9 have it)";
+  if (failed.name == "symbols")
+    return "use a guest kernel of 6.0 or later, with CONFIG_KALLSYMS and CONFIG_CRASH_CORE or "
+           "CONFIG_VMCORE_INFO";
   if (failed.name == "page tables" || failed.name == "RAM" || failed.name == "memory map")
-    return "the arrangement of the guest's memory is not known; record with a source that reads "
-           "KVM's own (bpf or kmod)";
+    return "try again when the guest has booted; if this stays, its VMM arranges RAM in a way that "
+           "iovm does not know, and the events are recorded without processes";
   return "try again when the guest has booted";
 }
 
@@ -37,13 +39,13 @@ Result<GuestDiagnosis> diagnose_guest(const std::string& proc_root, pid_t vmm,
   const GuestKernel* kernel = found->search.kernel.get();
   diagnosis.resolvable = kernel != nullptr;
   if (kernel != nullptr) {
-    diagnosis.summary = format("Linux {}, {} CPUs: its processes can be named",
-                               escape_terminal(kernel->release), kernel->cpus().size());
+    diagnosis.summary = describe_kernel(*kernel) + ": its processes can be named";
     return diagnosis;
   }
   diagnosis.summary = "its processes cannot be named: " + found->search.why_not;
-  auto failed = std::find_if(diagnosis.checks.begin(), diagnosis.checks.end(),
-                             [](const GuestCheck& c) { return c.state == CheckState::failed; });
+  auto failed =
+      std::find_if(diagnosis.checks.begin(), diagnosis.checks.end(),
+                   [](const GuestCheck& c) { return c.state == GuestCheckState::failed; });
   if (failed != diagnosis.checks.end()) diagnosis.next_step = next_step_for(*failed);
   return diagnosis;
 }

@@ -53,6 +53,11 @@ void GuestFinder::look_again() {
   wake_.notify_all();
 }
 
+void GuestFinder::wait_for_first_search(std::chrono::nanoseconds patience) {
+  std::unique_lock lock(mutex_);
+  wake_.wait_for(lock, patience, [this] { return searched_; });
+}
+
 std::string GuestFinder::why_not() const {
   std::lock_guard lock(mutex_);
   return why_not_;
@@ -79,6 +84,8 @@ void GuestFinder::run() {
 void GuestFinder::search() {
   auto found = find_guest(proc_root_, vmm_, memory_size_);
   std::lock_guard lock(mutex_);
+  searched_ = true;
+  wake_.notify_all();
   if (!found) {
     why_not_ = found.error().message();
     return;

@@ -8,6 +8,7 @@
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <memory>
@@ -37,6 +38,8 @@ class GuestFinder {
   // The kernel, once, when it is found; null until then.
   std::unique_ptr<FoundGuest> take();
   void look_again();
+  // Returns when the first search has ended, whatever came of it; at the latest after `patience`.
+  void wait_for_first_search(std::chrono::nanoseconds patience);
   // Why nothing is found yet; empty if nothing was tried, or it is found.
   std::string why_not() const;
 
@@ -52,6 +55,7 @@ class GuestFinder {
   std::condition_variable wake_;
   std::unique_ptr<FoundGuest> found_;
   std::string why_not_;
+  bool searched_ = false;  // at least once
   bool wanted_ = true;
   bool stop_ = false;
   std::thread thread_;  // last: it uses the others

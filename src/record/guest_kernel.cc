@@ -21,11 +21,11 @@ class Steps {
  public:
   Steps() {
     for (std::string_view name : kSteps)
-      checks_.push_back({std::string(name), CheckState::not_reached, {}});
+      checks_.push_back({std::string(name), GuestCheckState::not_reached, {}});
   }
 
-  void pass(std::string detail) { end(CheckState::ok, std::move(detail)); }
-  void fail(std::string detail) { end(CheckState::failed, std::move(detail)); }
+  void pass(std::string detail) { end(GuestCheckState::ok, std::move(detail)); }
+  void fail(std::string detail) { end(GuestCheckState::failed, std::move(detail)); }
   // Takes a step's result: its words, or its error.
   bool take(Result<std::string> result) {
     if (result)
@@ -39,10 +39,10 @@ class Steps {
   const std::vector<GuestCheck>& checks() const { return checks_; }
 
  private:
-  void end(CheckState state, std::string detail) {
+  void end(GuestCheckState state, std::string detail) {
     checks_[next_].state = state;
     checks_[next_].detail = std::move(detail);
-    if (state == CheckState::ok) ++next_;
+    if (state == GuestCheckState::ok) ++next_;
   }
 
   std::vector<GuestCheck> checks_;
@@ -112,7 +112,7 @@ class Search {
 
   void nothing_in(std::size_t mappings, std::uint64_t pages) {
     Steps steps;
-    steps.pass(format("{} mappings that could be it", mappings));
+    steps.pass(format("{} {} that could be it", mappings, mappings == 1 ? "mapping" : "mappings"));
     steps.fail(
         format("none in {} pages: the guest is still booting, or runs no Linux with crash "
                "dump support",
@@ -122,7 +122,7 @@ class Search {
 
   KernelSearch take() {
     auto failed = std::find_if(result_.checks.begin(), result_.checks.end(),
-                               [](const auto& c) { return c.state == CheckState::failed; });
+                               [](const auto& c) { return c.state == GuestCheckState::failed; });
     if (!result_.kernel && failed != result_.checks.end())
       result_.why_not = failed->name + ": " + failed->detail;
     return std::move(result_);
@@ -171,7 +171,17 @@ bool GuestKernel::confirmed_by(std::uint64_t cr3) const {
 
 bool GuestKernel::still_there() const {
   space_.forget();
-  return static_cast<bool>(check_first_task(*this));
+  if (!check_first_task(*this)) return false;
+  return std::all_of(cpus_.begin(), cpus_.end(), [this](const GuestCpu& cpu) {
+    std::uint64_t at = layout_.cpu.per_cpu_offset + 8ULL * cpu.number;
+    return space_.value<std::uint64_t>(at) == cpu.gs_base;
+  });
+}
+
+std::string describe_kernel(const GuestKernel& kernel) {
+  std::size_t cpus = kernel.cpus().size();
+  return format("Linux {}, {} {}", escape_terminal(kernel.release), cpus,
+                cpus == 1 ? "CPU" : "CPUs");
 }
 
 KernelSearch find_guest_kernel(GuestMemory& memory, const std::vector<RamMapping>& mappings,

@@ -31,11 +31,11 @@
 
 namespace iovm::record {
 
-enum class CheckState : std::uint8_t { ok, failed, not_reached };
+enum class GuestCheckState : std::uint8_t { ok, failed, not_reached };
 
 struct GuestCheck {
   std::string name;  // "page tables"
-  CheckState state = CheckState::not_reached;
+  GuestCheckState state = GuestCheckState::not_reached;
   std::string detail;  // what was found, or why not: safe for a terminal
 };
 
@@ -60,7 +60,8 @@ class GuestKernel {
 
   // True: this page table root (a CR3 seen in a vCPU) maps init_task where ours does.
   bool confirmed_by(std::uint64_t cr3) const;
-  // Still the kernel that it was: init_task is where and what it was found to be.
+  // Still the kernel that it was: init_task is where and what it was found to be, and each CPU's
+  // per-CPU data are where they were.
   bool still_there() const;
 
   void set_cpus(std::vector<GuestCpu> cpus) { cpus_ = std::move(cpus); }
@@ -75,6 +76,9 @@ class GuestKernel {
   KernelLayout layout_;
   std::vector<GuestCpu> cpus_;
 };
+
+// "Linux 6.1.0-56-amd64, 4 CPUs", safe for a terminal.
+std::string describe_kernel(const GuestKernel& kernel);
 
 struct KernelSearch {
   std::unique_ptr<GuestKernel> kernel;  // null: not found

@@ -98,9 +98,9 @@ Result<CpuLayout> cpu_layout(const Btf& btf, const Kallsyms& symbols) {
 
 const std::set<std::string_view>& wanted_symbols() {
   static const std::set<std::string_view> wanted = {
-      "__start_BTF",     "__stop_BTF",   "init_task",      "__per_cpu_offset",
-      "nr_cpu_ids",      "current_task", "pcpu_hot",       "e820_table",
-      "__preempt_count", "tk_core",      "timekeeper_data"};
+      "__start_BTF",     "__stop_BTF",   "init_task",       "__per_cpu_offset",
+      "nr_cpu_ids",      "current_task", "pcpu_hot",        "e820_table",
+      "__preempt_count", "tk_core",      "timekeeper_data", "page_offset_base"};
   return wanted;
 }
 
@@ -118,6 +118,7 @@ Result<KernelLayout> layout_of(const Btf& btf, const Kallsyms& symbols) {
   auto init_task = symbols.find("init_task");
   if (!init_task) return input_error("no symbol init_task");
   layout.init_task = *init_task;
+  layout.page_offset_base = symbols.find("page_offset_base").value_or(0);
   return layout;
 }
 

@@ -73,6 +73,7 @@ struct KernelLayout {
   CpuLayout cpu;
   std::optional<ClockLayout> clock;
   std::uint64_t init_task = 0;
+  std::uint64_t page_offset_base = 0;  // address; 0 where the direct map's place is a constant
 
   friend bool operator==(const KernelLayout&, const KernelLayout&) = default;
 };

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "record/guest_resolver.h"
 
+#include <algorithm>
+
 #include "base/assert.h"
 #include "base/format.h"
 
@@ -16,6 +18,7 @@ using trace::Unknown;
 constexpr std::uint32_t kSoftirq = 0x100;
 constexpr std::uint32_t kHardirq = 0xff0000;
 constexpr std::uint64_t kCheckEvery = 1'000'000'000;  // ns between checks that the kernel is there
+constexpr std::uint64_t kClockStep = 1'000'000'000;   // a boot clock never goes back; so far it may
 
 std::uint32_t unknown(Unknown reason) {
   return static_cast<std::uint32_t>(reason);
@@ -42,7 +45,15 @@ void GuestResolver::detach() {
   known_.clear();
   roots_.clear();
   clock_ = {};
+  guest_time_ = 0;
   doubtful_ = false;
+}
+
+// The kernel is not what it was, and that can be seen: the memory of a VM that has ended cannot.
+bool GuestResolver::is_gone() {
+  if (kernel_->still_there()) return false;
+  const auto& slots = memory_->slots().all();
+  return !slots.empty() && memory_->value<std::uint8_t>(slots.front().gpa).has_value();
 }
 
 bool GuestResolver::refresh() {
@@ -51,45 +62,47 @@ bool GuestResolver::refresh() {
   if (doubtful_ || now >= last_check_ + kCheckEvery) {
     last_check_ = now;
     doubtful_ = false;
-    if (!kernel_->still_there()) return detach(), false;
+    if (is_gone()) return detach(), false;
   }
-  if (kernel_->layout().clock)
-    if (auto guest = read_boot_clock(kernel_->space(), *kernel_->layout().clock))
-      clock_.sample(now_(), *guest);
+  if (!kernel_->layout().clock) return true;
+  auto guest = read_boot_clock(kernel_->space(), *kernel_->layout().clock);
+  if (!guest) return true;
+  if (*guest + kClockStep < guest_time_) return detach(), false;  // another boot of the same kernel
+  guest_time_ = std::max(guest_time_, *guest);
+  clock_.sample(now_(), *guest);
   return true;
 }
 
-// In kernel mode at an address that no Linux kernel has: firmware, or a boot that begins.
-bool GuestResolver::outside_kernel(const GuestMoment& moment) {
-  return moment.cpl == 0 && moment.rip && !is_kernel_address(*moment.rip, true);
-}
-
 std::uint32_t GuestResolver::resolve(const GuestMoment& moment) {
-  if (!kernel_) return unknown(Unknown::guest_not_ready);
-  if (outside_kernel(moment)) {
+  if (moment.outside_kernel()) {
     doubtful_ = true;
-    return unknown(Unknown::guest_not_ready);
+    if (!firmware_)
+      firmware_ = enter_nobody("firmware", ProcessKind::firmware, Confidence::low,
+                               "kernel mode outside of the kernel");
+    return *firmware_;
   }
+  if (!kernel_) return unknown(Unknown::guest_not_ready);
   bool user_mode = moment.cpl && *moment.cpl == 3;
-  if (!user_mode && moment.preempt_count && (*moment.preempt_count & (kSoftirq | kHardirq)) != 0)
-    return interrupt_of(moment);
-  if (moment.task) return by_task(*moment.task);
+  std::uint32_t count = user_mode ? 0 : moment.preempt_count.value_or(0);
+  if ((count & (kSoftirq | kHardirq)) != 0) {
+    bool hard = (count & kHardirq) != 0;
+    std::optional<std::uint32_t>& index = hard ? hardirq_ : softirq_;
+    if (!index)
+      index = enter_nobody(hard ? "hardirq" : "softirq", ProcessKind::interrupt, Confidence::high,
+                           "preempt count");
+    return *index;
+  }
+  if (moment.process) return *moment.process;
   if (moment.current) return by_pointer(moment);
   if (moment.cr3) return by_root(moment);
   return unknown(Unknown::not_resolved);
 }
 
-std::uint32_t GuestResolver::interrupt_of(const GuestMoment& moment) {
-  trace::GuestProcess process;
-  process.vm = vm_;
-  process.comm = (*moment.preempt_count & kHardirq) != 0 ? "hardirq" : "softirq";
-  process.kind = ProcessKind::interrupt;
-  process.confidence = Confidence::high;
-  process.how = "preempt count";
-  return processes_->index_of(process).value_or(unknown(Unknown::not_resolved));
-}
-
-std::uint32_t GuestResolver::by_task(const GuestTask& task) {
+std::uint32_t GuestResolver::enter(const GuestTask& task) {
+  if (!kernel_ || !can_be_task(task, kernel_->space().tables().five_levels)) {
+    doubtful_ = true;
+    return unknown(Unknown::not_resolved);
+  }
   return enter(task, Confidence::high, "task read at the exit");
 }
 
@@ -131,13 +144,17 @@ std::uint32_t GuestResolver::by_pointer(const GuestMoment& moment) {
 }
 
 std::uint32_t GuestResolver::by_root(const GuestMoment& moment) {
-  auto owner = roots_.find(*kernel_, *moment.cr3, moment.time, now_);
-  if (!owner || owner->shared) return unknown(Unknown::not_resolved);
+  GuestRoots::Owner* owner = roots_.find(*kernel_, *moment.cr3, moment.time, now_);
+  if (owner == nullptr || owner->shared) return unknown(Unknown::not_resolved);
   bool user_mode = moment.cpl && *moment.cpl == 3;
   bool throughout = owner->first_seen <= moment.time && moment.time <= owner->last_seen;
   bool sure = user_mode && throughout && !owner->threaded;
-  return enter(owner->leader, sure ? Confidence::high : Confidence::low,
-               user_mode ? "page tables, in user mode" : "page tables");
+  std::optional<std::uint32_t>& index =
+      sure ? owner->surely : (user_mode ? owner->in_user_mode : owner->in_kernel_mode);
+  if (!index)
+    index = enter(owner->leader, sure ? Confidence::high : Confidence::low,
+                  user_mode ? "page tables, in user mode" : "page tables");
+  return *index;
 }
 
 std::uint32_t GuestResolver::answer(Known& known, Confidence confidence) {
@@ -149,7 +166,8 @@ std::uint32_t GuestResolver::answer(Known& known, Confidence confidence) {
   return index;
 }
 
-std::uint32_t GuestResolver::enter(const GuestTask& task, Confidence confidence, const char* how) {
+std::uint32_t GuestResolver::enter(const GuestTask& task, Confidence confidence,
+                                   std::string_view how) {
   trace::GuestProcess process;
   process.vm = vm_;
   process.pid = task.pid;
@@ -158,7 +176,19 @@ std::uint32_t GuestResolver::enter(const GuestTask& task, Confidence confidence,
   process.comm = task.comm;
   process.kind = kind_of(task);
   process.confidence = confidence;
-  process.how = how + container_of(task);
+  process.how = std::string(how) + container_of(task);
+  return processes_->index_of(process).value_or(unknown(Unknown::not_resolved));
+}
+
+// What no task does.
+std::uint32_t GuestResolver::enter_nobody(std::string_view comm, ProcessKind kind,
+                                          Confidence confidence, std::string_view how) {
+  trace::GuestProcess process;
+  process.vm = vm_;
+  process.comm = comm;
+  process.kind = kind;
+  process.confidence = confidence;
+  process.how = how;
   return processes_->index_of(process).value_or(unknown(Unknown::not_resolved));
 }
 

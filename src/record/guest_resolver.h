@@ -4,7 +4,7 @@
 // resolver reads the rest from the guest's memory a moment later and answers only what it can stand
 // for. By falling worth of what was seen:
 //
-//   task      the task's fields, read at the exit by the source's kernel side: nothing to prove
+//   process   the task's fields, read at the exit by the source's kernel side: nothing to prove
 //   current   the pointer to the running task. The task_struct behind it is read later; who is
 //             there now was there then if it was born before the event (memory that is used anew
 //             holds a task born after the old one's last event). That is a proof, given the
@@ -14,8 +14,9 @@
 //             interrupts run on those of whoever ran last.
 //
 // An event in a hardware or software interrupt is the interrupt's, where preempt_count was seen;
-// one from the idle task is idle's. Before there is a kernel, or while a vCPU runs outside it in
-// kernel mode (firmware), the answer is Unknown::guest_not_ready.
+// one from the idle task is idle's. Kernel mode at an address that is not the kernel's is firmware,
+// or a boot that begins; its confidence is low, since an exploited kernel can do the same. Without
+// a kernel the answer is Unknown::guest_not_ready.
 //
 // One thread uses a resolver. It looks at the clock itself around each reading of the guest: that
 // somebody was there is known up to before the reading, that he had been born from after it. Costs:
@@ -27,6 +28,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string_view>
 #include <unordered_map>
 
 #include "base/clock.h"
@@ -39,13 +41,18 @@
 namespace iovm::record {
 
 struct GuestMoment {
-  std::uint64_t time = 0;  // of the event: ns, CLOCK_MONOTONIC of the host
-  std::optional<GuestTask> task;
+  std::uint64_t time = 0;                // of the event: ns, CLOCK_MONOTONIC of the host
+  std::optional<std::uint32_t> process;  // enter()'s answer for the task read at the exit
   std::optional<std::uint64_t> current;
   std::optional<std::uint64_t> cr3;
   std::optional<std::uint64_t> rip;
   std::optional<std::uint8_t> cpl;
   std::optional<std::uint32_t> preempt_count;
+
+  // Kernel mode at an address that no Linux kernel has.
+  bool outside_kernel() const {
+    return cpl.value_or(3) == 0 && rip && !is_kernel_address(*rip, true);
+  }
 };
 
 class GuestResolver {
@@ -64,11 +71,14 @@ class GuestResolver {
   const GuestKernel* kernel() const { return kernel_.get(); }
 
   // Call before each batch of events; false: the kernel that was there is gone (a reboot), and
-  // detach() was done.
+  // detach() was done. A VM that has ended keeps its kernel: its last events still come.
   bool refresh();
+  // Something does not fit: the next refresh() looks whether the kernel is still there.
+  void doubt() { doubtful_ = true; }
 
-  // An index in the table, or a trace::Unknown.
+  // Both give an index in the table, or a trace::Unknown.
   std::uint32_t resolve(const GuestMoment& moment);
+  std::uint32_t enter(const GuestTask& task_at_exit);
 
  private:
   // A task as last read at its address.
@@ -81,15 +91,15 @@ class GuestResolver {
     bool has_high = false;
     bool has_low = false;
   };
-  std::uint32_t by_task(const GuestTask& task);
+  bool is_gone();
   std::uint32_t by_pointer(const GuestMoment& moment);
   std::uint32_t by_root(const GuestMoment& moment);
-  std::uint32_t interrupt_of(const GuestMoment& moment);
   bool born_by(const Known& known, std::uint64_t time) const;
   std::uint32_t answer(Known& known, trace::Confidence confidence);
-  std::uint32_t enter(const GuestTask& task, trace::Confidence confidence, const char* how);
+  std::uint32_t enter(const GuestTask& task, trace::Confidence confidence, std::string_view how);
+  std::uint32_t enter_nobody(std::string_view comm, trace::ProcessKind kind,
+                             trace::Confidence confidence, std::string_view how);
   std::string container_of(const GuestTask& task) const;
-  static bool outside_kernel(const GuestMoment& moment);
 
   std::uint16_t vm_;
   GuestProcesses* processes_;
@@ -100,7 +110,9 @@ class GuestResolver {
   GuestRoots roots_;
   std::unordered_map<std::uint64_t, Known> known_;  // by address
   std::uint64_t last_check_ = 0;
-  bool doubtful_ = false;  // something does not fit the kernel that was found
+  std::uint64_t guest_time_ = 0;  // the latest that the guest's clock has shown
+  bool doubtful_ = false;         // something does not fit the kernel that was found
+  std::optional<std::uint32_t> hardirq_, softirq_, firmware_;  // where they are in the table
 };
 
 }  // namespace iovm::record

@@ -5,19 +5,16 @@
 
 namespace iovm::record {
 
-std::optional<GuestRoots::Owner> GuestRoots::find(const GuestKernel& kernel, std::uint64_t cr3,
-                                                  std::uint64_t time, Clock now) {
-  const Owner* owner = lookup(cr3);
+GuestRoots::Owner* GuestRoots::find(const GuestKernel& kernel, std::uint64_t cr3,
+                                    std::uint64_t time, Clock now) {
+  Owner* owner = lookup(cr3);
   bool stale = owner == nullptr || owner->last_seen < time;
-  if (stale && (last_walk_ == 0 || now() >= last_walk_ + kWalkEvery)) {
-    walk(kernel, now);
-    owner = lookup(cr3);
-  }
-  if (owner == nullptr) return std::nullopt;
-  return *owner;
+  if (!stale || (last_walk_ != 0 && now() < last_walk_ + kWalkEvery)) return owner;
+  walk(kernel, now);
+  return lookup(cr3);
 }
 
-const GuestRoots::Owner* GuestRoots::lookup(std::uint64_t cr3) const {
+GuestRoots::Owner* GuestRoots::lookup(std::uint64_t cr3) {
   std::uint64_t root = cr3 & kPageTableMask;
   auto found = owners_.find(root);
   // With page table isolation, user mode runs on the second of the two pages.
@@ -34,7 +31,8 @@ void GuestRoots::walk(const GuestKernel& kernel, Clock now) {
   for (const GuestTask& task : walk.tasks) {
     auto root = page_table_root(kernel.space(), kernel.layout().task, task.mm);
     if (!root || task.is_kernel_thread()) continue;
-    auto [at, is_new] = seen.try_emplace(*root, Owner{task, false, false, after, last_walk_});
+    auto [at, is_new] =
+        seen.try_emplace(*root, Owner{task, !walk.closed, false, after, last_walk_, {}, {}, {}});
     Owner& owner = at->second;
     if (is_new) continue;
     if (owner.leader.tgid == task.tgid)

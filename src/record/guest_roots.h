@@ -22,22 +22,22 @@ class GuestRoots {
 
   struct Owner {
     GuestTask leader;              // of the one thread group that has it
-    bool threaded = false;         // more than one thread
+    bool threaded = false;         // more than one thread, or not all of them were seen
     bool shared = false;           // more than one thread group: which one it was is not known
     std::uint64_t first_seen = 0;  // host time after the first walk that saw it
     std::uint64_t last_seen = 0;   // host time before the last one
+    std::optional<std::uint32_t> surely, in_user_mode, in_kernel_mode;  // the caller's, to remember
   };
 
-  // `cr3` as the CPU held it. `time`: of the event; a walk is made if what is known is older than
-  // that and the last walk is long enough ago.
+  // `cr3` as the CPU held it; null: nobody's. `time`: of the event; a walk is made if what is known
+  // is older than that and the last walk is long enough ago. Valid until the next call.
   using Clock = std::uint64_t (*)();
-  std::optional<Owner> find(const GuestKernel& kernel, std::uint64_t cr3, std::uint64_t time,
-                            Clock now);
+  Owner* find(const GuestKernel& kernel, std::uint64_t cr3, std::uint64_t time, Clock now);
   void clear() { *this = GuestRoots(); }
 
  private:
   void walk(const GuestKernel& kernel, Clock now);
-  const Owner* lookup(std::uint64_t cr3) const;
+  Owner* lookup(std::uint64_t cr3);
 
   std::unordered_map<std::uint64_t, Owner> owners_;
   std::uint64_t last_walk_ = 0;

@@ -112,6 +112,13 @@ class Walker {
 
 }  // namespace
 
+bool can_be_task(const GuestTask& task, bool five_levels) {
+  return task.pid >= 0 && task.pid <= kMaxPid && task.tgid >= 0 && task.tgid <= kMaxPid &&
+         (task.pid == 0) == (task.tgid == 0) &&
+         (task.pid != 0 || task.comm.starts_with("swapper")) &&
+         (task.mm == 0 || is_kernel_address(task.mm, five_levels));
+}
+
 std::optional<GuestTask> read_task(const KernelSpace& kernel, const TaskLayout& layout,
                                    std::uint64_t address) {
   bool five = kernel.tables().five_levels;
@@ -129,11 +136,8 @@ std::optional<GuestTask> read_task(const KernelSpace& kernel, const TaskLayout& 
   task.mm = bytes.at<std::uint64_t>(layout.mm);
   task.start_ns = bytes.at<std::uint64_t>(layout.start_time);
   task.comm = bytes.comm(layout.comm);
-  bool sane = task.pid >= 0 && task.pid <= kMaxPid && task.tgid >= 0 && task.tgid <= kMaxPid &&
-              (task.pid == 0) == (task.tgid == 0) &&
-              (task.pid != 0 || task.comm.starts_with("swapper")) &&
-              is_kernel_address(bytes.at<std::uint64_t>(layout.real_parent), five) &&
-              (task.mm == 0 || is_kernel_address(task.mm, five));
+  bool sane = can_be_task(task, five) &&
+              is_kernel_address(bytes.at<std::uint64_t>(layout.real_parent), five);
   if (!sane) return std::nullopt;
   return task;
 }

@@ -39,6 +39,9 @@ struct GuestTask {
 // pid_max can be at most 4 Mi on 64 bits (PID_MAX_LIMIT).
 inline constexpr std::int32_t kMaxPid = 4 << 20;
 
+// Whether these fields can be a task's: what is not looked at is 0 or empty.
+bool can_be_task(const GuestTask& task, bool five_levels);
+
 // Nothing if it cannot be read or cannot be a task: pids out of range, pointers into user space, a
 // pid of 0 that is not the idle task. (Memory that was a task once can hold anything.)
 std::optional<GuestTask> read_task(const KernelSpace& kernel, const TaskLayout& layout,

@@ -35,9 +35,10 @@ bool ReadJoiner::end(std::int32_t tid, const Event& event) {
   } else {
     // The second record has the whole size where an access crosses a page.
     Event& whole = queue_[open->place];
-    std::uint64_t began = whole.time;
+    Event begun = whole;
     whole = event;
-    whole.time = began;
+    whole.time = begun.time;
+    if (!whole.knows_process()) whole.process = begun.process;
   }
   open_.erase(open);
   return true;

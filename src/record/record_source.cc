@@ -4,6 +4,7 @@
 #include <poll.h>
 
 #include <algorithm>
+#include <bit>
 #include <utility>
 
 #include "base/clock.h"
@@ -18,6 +19,8 @@ using trace::LossCause;
 
 // A batch ends after so many events: it stays in the cache until the writer has it.
 constexpr std::size_t kBatch = 4096;
+// For the guests of VMs that run already: then the first event has its process.
+constexpr std::chrono::seconds kGuestPatience{3};
 
 std::uint32_t slots_for(std::uint64_t bytes) {
   std::uint64_t slots = bytes / sizeof(iovm_record);
@@ -32,7 +35,8 @@ RecordSource::RecordSource(const LiveRequest& request, std::unique_ptr<RingSessi
     : flush_every_(static_cast<std::uint64_t>(request.flush_every.count())),
       stop_(&stop),
       tracker_(std::move(tracker)),
-      session_(std::move(session)) {
+      session_(std::move(session)),
+      guests_(request.proc.path, context_, *session_) {
   context_.info = live_trace_info(session_->engine());
 }
 
@@ -44,12 +48,14 @@ Result<std::unique_ptr<RecordSource>> RecordSource::open(const LiveRequest& requ
   std::unique_ptr<RecordSource> source(
       new RecordSource(request, std::move(session), stop, std::move(*tracker)));
   if (auto started = source->start(request); !started) return std::move(started).error();
-  source->context_.vms = source->tracker_.vms();
   return source;
 }
 
 Status RecordSource::start(const LiveRequest& request) {
   if (auto added = add_vms(); !added) return added;
+  see_new_vms();
+  guests_.wait_for_first_search(kGuestPatience);
+  guests_.refresh();
   bool all = std::ranges::find(request.vms, "all") != request.vms.end();
   if (all || tracker_.waiting()) {
     if (auto added = session_->add_all_vms(); !added) return added;
@@ -60,6 +66,11 @@ Status RecordSource::start(const LiveRequest& request) {
   merge_.emplace(std::move(*rings));
   round_began_ = monotonic_ns();
   return {};
+}
+
+void RecordSource::see_new_vms() {
+  context_.vms = tracker_.vms();
+  guests_.see_vms(context_.vms);
 }
 
 // In the kernel's filter; and so that the session knows the losses of each vCPU of theirs.
@@ -128,6 +139,7 @@ bool RecordSource::wait(std::uint64_t until) {
 
 void RecordSource::begin_round(std::uint64_t now) {
   round_began_ = now;
+  guests_.refresh();
   std::uint64_t bound = merge_->begin_round(now);
   if (state_ == State::in_last_round) return;
   reached_ = std::max(reached_, bound);
@@ -141,7 +153,9 @@ bool RecordSource::work_on_round() {
     if (!record) return false;
     if (record->kind == IOVM_LOSS) {
       take_loss(*record);
-    } else if (record->kind != IOVM_TASK) {  // which nobody has asked for
+    } else if (record->kind == IOVM_TASK) {
+      take_task(*record);
+    } else {
       take(*record);
     }
   }
@@ -165,7 +179,16 @@ void RecordSource::take(const iovm_record& record) {
   }
   event.time = time;
   event.vm = place.vm;
+  if (place.vm >= context_.vms.size()) see_new_vms();
+  event.process = guests_.process_of(place.vm, record);
   joiner_.add(tid, what, event);
+}
+
+// The same bytes are a task.
+void RecordSource::take_task(const iovm_record& record) {
+  const VmTracker::Place& place = tracker_.place(
+      static_cast<std::int32_t>(record.tgid), static_cast<std::int32_t>(record.tid), record.time);
+  if (place.ours) guests_.take_task(place.vm, std::bit_cast<iovm_task>(record));
 }
 
 void RecordSource::take_loss(const iovm_record& record) {
@@ -231,11 +254,9 @@ Result<bool> RecordSource::finish() {
 }
 
 LiveSource::Batch RecordSource::give(std::span<const Event> events, bool ended) {
-  if (context_.vms.size() != tracker_.vms().size()) {
-    context_.vms = tracker_.vms();
-    // They are recorded already, among all VMs; without this their losses are of any vCPU.
-    static_cast<void>(add_vms());
-  }
+  if (context_.vms.size() != tracker_.vms().size()) see_new_vms();
+  // They are recorded already, among all VMs; without this their losses are of any vCPU.
+  static_cast<void>(add_vms());
   for (const Event& event : events) {
     if (event.kind == trace::EventKind::loss) {
       stats_.lost.add(loss_of(event));

@@ -3,7 +3,8 @@
 // The live engine over a session that gives iovm_records (ring_session.h: iovm.ko), of the VMs of
 // this recording only: merged by time (record_merge.h), made events (ring_record.h), two-part reads
 // joined (read_joiner.h). One pass from ring to Event, in the thread that calls next(). With it
-// come the vCPU from the kernel itself and the guest's RIP, CR3 and CPL.
+// come the vCPU from the kernel itself, the guest's RIP, CR3 and CPL, and the guest's process
+// (guest_attribution.h).
 //
 // The session wakes the reader, when a ring is a quarter full or `flush_every` after a record. Each
 // lost record is known with its vCPU: the loss stands in the stream before the next event of that
@@ -20,6 +21,7 @@
 #include <span>
 #include <vector>
 
+#include "record/guest_attribution.h"
 #include "record/live.h"
 #include "record/read_joiner.h"
 #include "record/record_merge.h"
@@ -46,11 +48,13 @@ class RecordSource : public LiveSource {
                const StopFlag& stop, VmTracker tracker);
 
   Status add_vms();
+  void see_new_vms();
   Status start(const LiveRequest& request);
   bool wait(std::uint64_t until);
   void begin_round(std::uint64_t now);
   bool work_on_round();
   void take(const iovm_record& record);
+  void take_task(const iovm_record& record);
   void take_loss(const iovm_record& record);
   void end_round();
   Status begin_end();
@@ -67,6 +71,7 @@ class RecordSource : public LiveSource {
   ReadJoiner joiner_;
   trace::Context context_;
   CaptureStats stats_;
+  GuestAttribution guests_;  // writes into context_, speaks to session_
 
   std::size_t added_ = 0;  // VMs of tracker_ that the session has
   std::vector<pollfd> polls_;
