@@ -123,7 +123,7 @@ static void parse_guest(const char* path, struct iovm_guest* guest) {
   while (fgets(line, sizeof line, file)) {
     struct iovm_range* r = &guest->range[guest->ranges];
     uint64_t a, b, c;
-    if (sscanf(line, "range %li %li %li", (long*)&a, (long*)&b, (long*)&c) == 3) {
+    if (sscanf(line, "range %lx %lu %lx", &a, &b, &c) == 3) {
       *r = (struct iovm_range){.guest = a, .bytes = b, .vmm = c};
       guest->ranges++;
     }

@@ -1,0 +1,138 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""attribution_check.py CONSOLE <EVENTS.jsonl - what a recording says of l2_jobs.c's accesses.
+
+Each access of it says in what is written who makes it. One line a class on standard output:
+
+    CLASS EVENTS RIGHT UNKNOWN WRONG_LOW WRONG_HIGH LIVES
+
+LIVES is how many lives of processes were told apart, or "mixed" if two of one pid were taken for
+one. Exit 1 if a class is right in less than 99.5 %, has a wrong process with high confidence, or
+mixed lives. Examples of what was wrong go to standard error.
+"""
+import collections
+import json
+import sys
+
+# class -> (kinds of process, comm's beginning, by eight bytes)
+CLASSES = {
+    "5a00": ("user", "ring3", False),
+    "mmio": ("user", "mmio", False),
+    "5a10": ("user", "long", True),
+    "5a20": ("user", "short", True),
+    "5a30": ("user", "thread", True),
+    "5a40": ("kernel", "jobs-kthread", False),
+    "5a50": ("kernel", "kworker/", False),
+    "5a60": ("interrupt", "hardirq", False),
+    "5a70": ("interrupt", "softirq", False),
+    "5a80": ("user", "started", True),
+}
+NAMES = {
+    "5a00": "ring3-port", "mmio": "ring3-mmio", "5a10": "syscall-long", "5a20": "syscall-5ms",
+    "5a30": "threads", "5a40": "kthread", "5a50": "kworker", "5a60": "hardirq", "5a70": "softirq",
+    "5a80": "exec-5ms",
+}
+
+
+def read_console(path):
+    bar, jobs = 0, collections.defaultdict(set)
+    with open(path, errors="replace") as console:
+        for line in console:
+            words = line.split()
+            if line.startswith("@bar"):
+                bar = int(words[1], 16)
+            if line.startswith("@job") and len(words) == 4:
+                jobs[words[1]].add(int(words[2]))
+    return bar, jobs
+
+
+class Class:
+    def __init__(self):
+        self.events = self.right = self.unknown = self.low = self.high = 0
+        self.lives = collections.defaultdict(set)  # (pid, start) -> lives
+
+
+def class_of(event, bar):
+    if event["direction"] != "write" or "value" not in event:
+        return None, 0
+    address = int(event["address"], 16)
+    if event["kind"] == "mmio":
+        return ("mmio", 0) if bar and address == bar + 4 else (None, 0)
+    name = "%x" % (address & ~7)
+    return (name, address & 7) if event["kind"] == "pio" and name in CLASSES else (None, 0)
+
+
+class Checker:
+    def __init__(self, bar, jobs):
+        self.bar, self.jobs = bar, jobs
+        self.classes = collections.defaultdict(Class)
+        self.words = {}  # vcpu, class -> the bytes of a /dev/port write so far
+        self.examples = 0
+
+    def see(self, event):
+        name, byte = class_of(event, self.bar)
+        if not name:
+            return
+        kind, comm, by_bytes = CLASSES[name]
+        value = int(event["value"], 16)
+        process = event.get("process", {})
+        found = self.classes[name]
+        found.events += 1
+        if "kind" not in process or process["confidence"] == "none":
+            found.unknown += 1
+            return
+        good = process["kind"] == kind and process["comm"].startswith(comm)
+        if good and kind != "interrupt":
+            pid = process["pid"]
+            # The second word is the life; below it is compared with the others of the process.
+            good = by_bytes and byte >= 4 or (pid >> 8 * byte & 0xFF if by_bytes else pid) == value
+            if kind == "user":
+                good = good and pid in self.jobs[name]
+        if good:
+            found.right += 1
+        elif process["confidence"] == "high":
+            found.high += 1
+        else:
+            found.low += 1
+        if not good and self.examples < 5:
+            self.examples += 1
+            print("wrong:", name, json.dumps(event), file=sys.stderr)
+        if by_bytes:
+            self.see_life(name, event, byte, value, process)
+
+    def see_life(self, name, event, byte, value, process):
+        key = (process.get("pid"), process.get("start_ns"))
+        if byte == 0:
+            self.words[name, key] = []
+        word = self.words.setdefault((name, key), [])
+        if len(word) != byte:
+            return
+        word.append(value)
+        if byte == 7:
+            life = sum(b << 8 * i for i, b in enumerate(word[4:]))
+            self.classes[name].lives[key].add(life)
+
+    def report(self):
+        bad = False
+        for name in CLASSES:
+            found = self.classes.get(name)
+            if not found or not found.events:
+                continue
+            mixed = any(len(lives) > 1 for lives in found.lives.values())
+            lives = "mixed" if mixed else len(found.lives) if found.lives else "-"
+            print(NAMES[name], found.events, found.right, found.unknown, found.low, found.high, lives)
+            bad |= found.right < 0.995 * found.events or found.high > 0 or mixed
+        return 1 if bad or not self.classes else 0
+
+
+def main():
+    checker = Checker(*read_console(sys.argv[1]))
+    for line in sys.stdin:
+        event = json.loads(line)
+        if event["kind"] != "loss":
+            checker.see(event)
+    return checker.report()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

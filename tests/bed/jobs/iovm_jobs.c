@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * iovm_jobs - in a test's guest: what a process cannot do by itself. An ioctl on /dev/iovm_jobs:
+ *
+ *   JOBS_IOPL     ring 3 may use ports from here on, by EFLAGS.IOPL (iopl(2) is the TSS bitmap)
+ *   JOBS_KTHREAD  a kernel thread writes its pid to a port, `arg` times
+ *   JOBS_KWORKER  work items do
+ *   JOBS_HARDIRQ  a timer's hardware interrupt does, with the pid of whom it interrupted
+ *   JOBS_SOFTIRQ  a timer's softirq does
+ *
+ * Each returns when it is done. The ports are those of l2_jobs.c.
+ */
+#include <linux/completion.h>
+#include <linux/delay.h>
+#include <linux/fs.h>
+#include <linux/hrtimer.h>
+#include <linux/io.h>
+#include <linux/kthread.h>
+#include <linux/miscdevice.h>
+#include <linux/module.h>
+#include <linux/sched/task_stack.h>
+#include <linux/timer.h>
+#include <linux/workqueue.h>
+
+enum { JOBS_IOPL = 0x6a01, JOBS_KTHREAD, JOBS_KWORKER, JOBS_HARDIRQ, JOBS_SOFTIRQ };
+enum { PORT_KTHREAD = 0x5a40, PORT_KWORKER = 0x5a50, PORT_HARDIRQ = 0x5a60, PORT_SOFTIRQ = 0x5a70 };
+
+static DEFINE_MUTEX(one_at_a_time);
+static DECLARE_COMPLETION(done);
+static unsigned long left;
+
+static void say(int port)
+{
+	outl((u32)current->pid, port);
+}
+
+static int thread_body(void *unused)
+{
+	while (left-- > 0) {
+		say(PORT_KTHREAD);
+		usleep_range(200, 400);
+	}
+	complete(&done);
+	return 0;
+}
+
+static void work_body(struct work_struct *work)
+{
+	say(PORT_KWORKER);
+}
+static DECLARE_WORK(work, work_body);
+
+static enum hrtimer_restart hard_body(struct hrtimer *timer)
+{
+	say(PORT_HARDIRQ);
+	if (--left == 0) {
+		complete(&done);
+		return HRTIMER_NORESTART;
+	}
+	hrtimer_forward_now(timer, ms_to_ktime(2));
+	return HRTIMER_RESTART;
+}
+static struct hrtimer hard_timer;
+
+static void soft_body(struct timer_list *timer)
+{
+	say(PORT_SOFTIRQ);
+	if (--left == 0)
+		complete(&done);
+	else
+		mod_timer(timer, jiffies + 1);
+}
+static DEFINE_TIMER(soft_timer, soft_body);
+
+static void run_kthread(void)
+{
+	struct task_struct *task = kthread_run(thread_body, NULL, "jobs-kthread");
+
+	if (!IS_ERR(task))
+		wait_for_completion(&done);
+}
+
+static void run_works(void)
+{
+	for (; left > 0; left--) {
+		schedule_work(&work);
+		flush_work(&work);
+	}
+}
+
+static long jobs_ioctl(struct file *file, unsigned int command, unsigned long count)
+{
+	if (command == JOBS_IOPL) {
+		task_pt_regs(current)->flags |= X86_EFLAGS_IOPL;
+		return 0;
+	}
+	if (count == 0)
+		return -EINVAL;
+	mutex_lock(&one_at_a_time);
+	reinit_completion(&done);
+	left = count;
+	if (command == JOBS_KTHREAD) {
+		run_kthread();
+	} else if (command == JOBS_KWORKER) {
+		run_works();
+	} else if (command == JOBS_HARDIRQ) {
+		hrtimer_start(&hard_timer, ms_to_ktime(2), HRTIMER_MODE_REL_HARD);
+		wait_for_completion(&done);
+	} else if (command == JOBS_SOFTIRQ) {
+		mod_timer(&soft_timer, jiffies + 1);
+		wait_for_completion(&done);
+	}
+	mutex_unlock(&one_at_a_time);
+	return 0;
+}
+
+static const struct file_operations jobs_operations = {
+	.owner = THIS_MODULE,
+	.unlocked_ioctl = jobs_ioctl,
+};
+static struct miscdevice jobs_device = {
+	.minor = MISC_DYNAMIC_MINOR,
+	.name = "iovm_jobs",
+	.fops = &jobs_operations,
+};
+
+static int __init jobs_init(void)
+{
+	hrtimer_init(&hard_timer, CLOCK_MONOTONIC, HRTIMER_MODE_REL_HARD);
+	hard_timer.function = hard_body;
+	return misc_register(&jobs_device);
+}
+module_init(jobs_init);
+
+static void __exit jobs_exit(void)
+{
+	misc_deregister(&jobs_device);
+}
+module_exit(jobs_exit);
+
+MODULE_DESCRIPTION("device accesses from ring 3, threads and interrupts, for tests of iovm");
+MODULE_LICENSE("GPL");
