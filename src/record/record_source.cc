@@ -139,6 +139,7 @@ bool RecordSource::wait(std::uint64_t until) {
 
 void RecordSource::begin_round(std::uint64_t now) {
   round_began_ = now;
+  if (context_.vms.size() != tracker_.vms().size()) see_new_vms();
   guests_.refresh();
   std::uint64_t bound = merge_->begin_round(now);
   if (state_ == State::in_last_round) return;
