@@ -22,7 +22,7 @@ struct AttributionShare {
 };
 
 struct Attribution {
-  std::uint64_t attributed = 0;  // events
+  std::uint64_t attributed = 0;          // events
   std::vector<AttributionShare> shares;  // most events first
 };
 

@@ -22,8 +22,7 @@ Check check_of(const GuestCheck& step) {
 }  // namespace
 
 GuestVerdict check_guest(const Host& host, const Vm& vm, Checks& checks) {
-  auto diagnosis =
-      diagnose_guest(host.roots.proc, static_cast<pid_t>(vm.info.pid), vm.info.memory);
+  auto diagnosis = diagnose_guest(host.roots.proc, static_cast<pid_t>(vm.info.pid), vm.info.memory);
   if (!diagnosis) {
     std::string why = diagnosis.error().message();
     checks.push_back({"guest", "memory", CheckState::missing, why,

@@ -124,10 +124,9 @@ std::uint32_t Btf::word(std::size_t offset) const {
   return v;
 }
 
-std::string_view Btf::name_at(std::uint32_t offset) const {
-  if (offset >= strings_.size()) return {};
-  std::string_view rest = strings_.substr(offset);
-  return rest.substr(0, rest.find('\0'));
+bool Btf::is_named(std::uint32_t offset, std::string_view name) const {
+  if (offset >= strings_.size() || strings_.size() - offset <= name.size()) return false;
+  return strings_.substr(offset, name.size()) == name && strings_[offset + name.size()] == '\0';
 }
 
 bool Btf::is_structure(std::uint32_t type) const {
@@ -136,7 +135,7 @@ bool Btf::is_structure(std::uint32_t type) const {
 
 std::optional<std::uint32_t> Btf::find_struct(std::string_view name) const {
   for (std::uint32_t i = 1; i < types_.size(); ++i)
-    if (is_structure(i) && types_[i].count() > 0 && name_at(types_[i].name) == name) return i;
+    if (is_structure(i) && types_[i].count() > 0 && is_named(types_[i].name, name)) return i;
   return std::nullopt;
 }
 
@@ -155,14 +154,14 @@ std::optional<Btf::Member> Btf::member_at_depth(std::uint32_t structure, std::st
   const Type& type = types_[structure];
   for (unsigned i = 0; i < type.count() && steps < kMaxSteps; ++i, ++steps) {
     std::size_t at = type.detail + 12 * std::size_t{i};
-    std::string_view its_name = name_at(word(at));
+    std::uint32_t its_name = word(at);
     std::uint32_t its_type = word(at + 4);
     std::uint32_t bits = word(at + 8);
     bool is_bit_field = type.bit_fields() && (bits >> 24) != 0;
     if (type.bit_fields()) bits &= 0xffffff;
     if (is_bit_field || bits % 8 != 0) continue;
-    if (its_name == name) return Member{bits / 8, its_type};
-    if (!its_name.empty() || !is_structure(its_type)) continue;
+    if (is_named(its_name, name)) return Member{bits / 8, its_type};
+    if (!is_named(its_name, "") || !is_structure(its_type)) continue;
     if (auto inside = member_at_depth(its_type, name, depth + 1, steps))
       return Member{bits / 8 + inside->offset, inside->type};
   }

@@ -60,7 +60,8 @@ class Btf {
     bool bit_fields() const { return (info >> 31) != 0; }
   };
 
-  std::string_view name_at(std::uint32_t offset) const;
+  // Never scans for the end of a name: a guest's can be 64 MiB long, and asked for a million times.
+  bool is_named(std::uint32_t offset, std::string_view name) const;
   bool is_structure(std::uint32_t type) const;
   std::optional<Member> member_at_depth(std::uint32_t structure, std::string_view name, int depth,
                                         std::uint32_t& steps) const;

@@ -14,21 +14,18 @@ constexpr milliseconds kLongestPause{2000};
 
 }  // namespace
 
-Result<FoundGuest> find_guest(const std::string& proc_root, pid_t vmm, std::uint64_t memory_size) {
+Result<FoundGuest> find_guest(const std::string& proc_root, pid_t vmm, std::uint64_t memory_size,
+                              const SearchStop& stop) {
   auto memory = ProcessMemory::open(proc_root, vmm);
   if (!memory) return std::move(memory).error();
   auto mappings = find_ram(proc_root, vmm, memory_size);
   if (!mappings) return std::move(mappings).error();
   FoundGuest found{std::move(*memory), {}};
-  found.search = find_guest_kernel(*found.memory, *mappings);
+  found.search = find_guest_kernel(*found.memory, *mappings, stop);
   return found;
 }
 
-GuestFinder::GuestFinder(std::string proc_root, pid_t vmm, std::uint64_t memory_size)
-    : proc_root_(std::move(proc_root)),
-      vmm_(vmm),
-      memory_size_(memory_size),
-      thread_([this] { run(); }) {}
+GuestFinder::GuestFinder(Find find) : find_(std::move(find)), thread_([this] { run(); }) {}
 
 GuestFinder::~GuestFinder() {
   {
@@ -76,13 +73,15 @@ void GuestFinder::run() {
     search();
     lock.lock();
     if (!wanted_) continue;
-    wake_.wait_for(lock, pause, [this] { return stop_; });
+    wake_.wait_for(lock, pause, [this] { return stop_.load(); });
     pause = std::min(pause * 2, kLongestPause);
   }
 }
 
 void GuestFinder::search() {
-  auto found = find_guest(proc_root_, vmm_, memory_size_);
+  auto began = std::chrono::steady_clock::now();
+  auto found =
+      find_([this, began] { return stop_ || std::chrono::steady_clock::now() > began + kLongest; });
   std::lock_guard lock(mutex_);
   searched_ = true;
   wake_.notify_all();

@@ -3,14 +3,17 @@
 // Looks for a VM's guest kernel in a thread of its own, so that nobody who handles events waits for
 // it: a search reads for up to seconds, and a guest that is still booting has to be asked again and
 // again. It tries until it finds one, at first every 200 ms, then slower; take() hands it over, and
-// look_again() starts anew, after a reboot of the guest.
+// look_again() starts anew, after a reboot of the guest. A search ends after kLongest, whatever a
+// guest has left in its memory to be tried, and soon when the finder is destroyed.
 #pragma once
 
 #include <sys/types.h>
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -26,11 +29,17 @@ struct FoundGuest {
 };
 
 // One search, now. The error: there is no such process, or no right to look into it.
-Result<FoundGuest> find_guest(const std::string& proc_root, pid_t vmm, std::uint64_t memory_size);
+Result<FoundGuest> find_guest(
+    const std::string& proc_root, pid_t vmm, std::uint64_t memory_size,
+    const SearchStop& stop = [] { return false; });
 
 class GuestFinder {
  public:
-  GuestFinder(std::string proc_root, pid_t vmm, std::uint64_t memory_size);
+  static constexpr std::chrono::seconds kLongest{20};
+
+  // find_guest() of some VM, mostly.
+  using Find = std::function<Result<FoundGuest>(const SearchStop&)>;
+  explicit GuestFinder(Find find);
   ~GuestFinder();
   GuestFinder(const GuestFinder&) = delete;
   GuestFinder& operator=(const GuestFinder&) = delete;
@@ -47,9 +56,7 @@ class GuestFinder {
   void run();
   void search();
 
-  std::string proc_root_;
-  pid_t vmm_;
-  std::uint64_t memory_size_;
+  Find find_;
 
   mutable std::mutex mutex_;  // of all that follows
   std::condition_variable wake_;
@@ -57,7 +64,7 @@ class GuestFinder {
   std::string why_not_;
   bool searched_ = false;  // at least once
   bool wanted_ = true;
-  bool stop_ = false;
+  std::atomic<bool> stop_ = false;
   std::thread thread_;  // last: it uses the others
 };
 

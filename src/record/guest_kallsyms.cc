@@ -11,9 +11,10 @@ namespace iovm::record {
 namespace {
 
 constexpr std::uint32_t kFewest = 1000;  // a kernel has 50,000 and more
-constexpr std::uint32_t kMost = 2'000'000;
-constexpr std::size_t kMaxName = 512;      // KSYM_NAME_LEN
-constexpr std::size_t kMaxTokens = 16384;  // bytes of kallsyms_token_table
+constexpr std::uint32_t kMost = 1'000'000;
+constexpr std::uint64_t kMostBytes = 64U << 20;  // of all names, expanded; a kernel has some 5 MiB
+constexpr std::size_t kMaxName = 512;            // KSYM_NAME_LEN
+constexpr std::size_t kMaxTokens = 16384;        // bytes of kallsyms_token_table
 constexpr std::size_t kWindow = 65536;
 
 // Bytes in order, read in pieces.
@@ -136,8 +137,9 @@ Result<Indices> find_indices(const KernelSpace& kernel, const KallsymsTables& ta
   Indices found;
   Stream names(kernel, tables.names);
   std::string name;
+  std::uint64_t bytes = 0;
   for (std::uint32_t i = 0; i < count; ++i) {
-    if (!next_name(names, *tokens, name))
+    if (!next_name(names, *tokens, name) || (bytes += name.size()) > kMostBytes)
       return input_error(format("kallsyms_names breaks off at symbol {} of {}", i, count));
     if (wanted.contains(std::string_view(name).substr(1))) found.emplace(name.substr(1), i);
   }

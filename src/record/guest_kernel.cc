@@ -99,13 +99,13 @@ bool self_test(GuestKernel& kernel, Steps& steps) {
 // Keeps the try that got furthest.
 class Search {
  public:
-  explicit Search(GuestMemory& memory) : memory_(memory) {}
+  Search(GuestMemory& memory, const SearchStop& stop) : memory_(memory), stop_(stop) {}
 
   bool try_all(const std::vector<VmcoreInfo>& infos, const std::vector<RamLayout>& layouts) {
     for (const RamLayout& layout : layouts) {
       memory_.set_slots(layout.slots);
       for (const VmcoreInfo& info : infos)
-        if (try_one(info, layout)) return true;
+        if (!stop_() && try_one(info, layout)) return true;
     }
     return false;
   }
@@ -152,6 +152,7 @@ class Search {
   }
 
   GuestMemory& memory_;
+  const SearchStop& stop_;
   KernelSearch result_;
   std::size_t furthest_ = 0;
 };
@@ -185,20 +186,15 @@ std::string describe_kernel(const GuestKernel& kernel) {
 }
 
 KernelSearch find_guest_kernel(GuestMemory& memory, const std::vector<RamMapping>& mappings,
-                               const GuestSlots* known_slots) {
-  Search search(memory);
+                               const SearchStop& stop) {
+  Search search(memory, stop);
   std::uint64_t pages = 0;
   bool found = false;
   for (const RamMapping& mapping : mappings) {
-    VmcoreScan scan = scan_for_vmcoreinfo(memory, mapping);
+    VmcoreScan scan = scan_for_vmcoreinfo(memory, mapping, stop);
     pages += scan.pages;
     found = found || !scan.found.empty();
-    std::vector<RamLayout> layouts;
-    if (known_slots != nullptr)
-      layouts.push_back({"KVM's slots", *known_slots});
-    else
-      layouts = layouts_of(mapping, mappings);
-    if (search.try_all(scan.found, layouts)) return search.take();
+    if (search.try_all(scan.found, layouts_of(mapping, mappings))) return search.take();
   }
   if (!found) search.nothing_in(mappings.size(), pages);
   return search.take();

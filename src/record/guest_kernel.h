@@ -28,6 +28,7 @@
 #include "record/guest_pagetable.h"
 #include "record/guest_ram.h"
 #include "record/guest_tasks.h"
+#include "record/guest_vmcoreinfo.h"
 
 namespace iovm::record {
 
@@ -88,8 +89,9 @@ struct KernelSearch {
 };
 
 // Searches `mappings`; on success memory's slots are those of the arrangement that fits.
-// `known_slots`: KVM's own, where a source has them; then nothing is guessed.
-KernelSearch find_guest_kernel(GuestMemory& memory, const std::vector<RamMapping>& mappings,
-                               const GuestSlots* known_slots = nullptr);
+// `stop` is asked between the steps: a guest can leave very many texts to be tried.
+KernelSearch find_guest_kernel(
+    GuestMemory& memory, const std::vector<RamMapping>& mappings,
+    const SearchStop& stop = [] { return false; });
 
 }  // namespace iovm::record

@@ -11,8 +11,7 @@
 //   x86/include/kvm/kvm-arch.h of kvmtool). Firecracker and its kin map the two parts apart.
 //
 // Every arrangement that could be is listed, likeliest first; the finder of the guest's kernel
-// takes the first in which the kernel's own tables hold together (guest_kernel.h). A source that
-// knows KVM's memory slots passes them instead and nothing is guessed.
+// takes the first in which the kernel's own tables hold together (guest_kernel.h).
 #pragma once
 
 #include <cstdint>

@@ -37,9 +37,10 @@ class GuestRoots {
 
  private:
   void walk(const GuestKernel& kernel, Clock now);
-  Owner* lookup(std::uint64_t cr3);
+  Owner* lookup(const GuestKernel& kernel, std::uint64_t cr3);
 
   std::unordered_map<std::uint64_t, Owner> owners_;
+  std::unordered_map<std::uint64_t, bool> user_roots_;  // whether it belongs to the one before it
   std::uint64_t last_walk_ = 0;
 };
 

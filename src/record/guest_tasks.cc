@@ -5,6 +5,7 @@
 #include <array>
 #include <cstring>
 #include <unordered_set>
+#include <utility>
 
 #include "base/format.h"
 
@@ -91,9 +92,12 @@ class Walker {
     if (!signal) return true;
     std::uint64_t head = *signal + layout_.task.thread_head;
     auto next = kernel_.value<std::uint64_t>(head);
+    bool past_leader = false;
     while (next && *next != head) {
       std::uint64_t thread = *next - layout_.task.thread_node;
-      if (thread != leader) {
+      if (thread == leader) {
+        if (std::exchange(past_leader, true)) return true;
+      } else {
         if (seen_.contains(thread) || !read_task(kernel_, layout_.task, thread)) return true;
         if (!take(thread)) return false;
       }

@@ -96,7 +96,7 @@ std::optional<VmcoreInfo> parse_vmcoreinfo(std::string_view text) {
 }
 
 VmcoreScan scan_for_vmcoreinfo(const GuestMemory& memory, const RamMapping& mapping,
-                               std::size_t limit) {
+                               const SearchStop& stop, std::size_t limit) {
   constexpr std::size_t kChunk = 16384;  // pages: 64 MiB
   VmcoreScan scan;
   std::vector<std::string> seen;
@@ -111,7 +111,7 @@ VmcoreScan scan_for_vmcoreinfo(const GuestMemory& memory, const RamMapping& mapp
       scan.found.push_back(std::move(*info));
     }
   };
-  for (std::uint64_t end = mapping.size / kPage; end > 0 && seen.size() < limit;) {
+  for (std::uint64_t end = mapping.size / kPage; end > 0 && seen.size() < limit && !stop();) {
     std::size_t count = std::min<std::size_t>(kChunk, end);
     end -= count;
     std::uint64_t base = mapping.start + end * kPage;

@@ -13,6 +13,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -43,12 +44,15 @@ inline constexpr std::uint64_t kKernelMap = 0xffffffff80000000;
 // Nothing if it lacks what every one has (release, phys_base, init_top_pgt) or is malformed.
 std::optional<VmcoreInfo> parse_vmcoreinfo(std::string_view text);
 
+// Asked now and then by a search; true: give up.
+using SearchStop = std::function<bool()>;
+
 // The different texts in a mapping, at most `limit`; and how many pages were looked at.
 struct VmcoreScan {
   std::vector<VmcoreInfo> found;
   std::uint64_t pages = 0;
 };
 VmcoreScan scan_for_vmcoreinfo(const GuestMemory& memory, const RamMapping& mapping,
-                               std::size_t limit = 8);
+                               const SearchStop& stop, std::size_t limit = 8);
 
 }  // namespace iovm::record
