@@ -34,16 +34,20 @@ NAMES = {
 }
 
 
+# Registers of edu's PCI configuration that stand for the ports where there is no /dev/port.
+REGISTERS = {0x00: "5a10", 0x08: "5a20", 0x28: "5a30", 0x2C: "5a80"}
+
+
 def read_console(path):
-    bar, jobs = 0, collections.defaultdict(set)
+    bar, config, jobs = 0, 0, collections.defaultdict(set)
     with open(path, errors="replace") as console:
         for line in console:
             words = line.split()
-            if line.startswith("@bar"):
-                bar = int(words[1], 16)
+            if line.startswith("@edu"):
+                bar, config = int(words[1], 16), int(words[2], 16)
             if line.startswith("@job") and len(words) == 4:
                 jobs[words[1]].add(int(words[2]))
-    return bar, jobs
+    return bar, config, jobs
 
 
 class Class:
@@ -52,28 +56,48 @@ class Class:
         self.lives = collections.defaultdict(set)  # (pid, start) -> lives
 
 
-def class_of(event, bar):
-    if event["direction"] != "write" or "value" not in event:
-        return None, 0
-    address = int(event["address"], 16)
-    if event["kind"] == "mmio":
-        return ("mmio", 0) if bar and address == bar + 4 else (None, 0)
-    name = "%x" % (address & ~7)
-    return (name, address & 7) if event["kind"] == "pio" and name in CLASSES else (None, 0)
-
-
 class Checker:
-    def __init__(self, bar, jobs):
-        self.bar, self.jobs = bar, jobs
+    def __init__(self, bar, config, jobs):
+        self.bar, self.config, self.jobs = bar, config, jobs
         self.classes = collections.defaultdict(Class)
-        self.words = {}  # vcpu, class -> the bytes of a /dev/port write so far
+        self.words = {}  # class, process -> the bytes of a /dev/port write so far
+        self.selected = {}  # vCPU -> what it wrote to 0xcf8
         self.examples = 0
 
+    def class_of(self, event):
+        """Class, and which byte of a /dev/port write, or None: the pid and life are whole."""
+        if event["direction"] != "write" or "value" not in event:
+            return None, None
+        address = int(event["address"], 16)
+        if event["kind"] == "mmio":
+            return "mmio" if self.bar and address == self.bar + 4 else None, None
+        if address == 0xCF8:
+            self.selected[event["vcpu"]] = int(event["value"], 16)
+        if address == 0xCFC and event["size"] == 4:
+            return REGISTERS.get(self.selected.get(event["vcpu"], 0) - self.config), None
+        name = "%x" % (address & ~7)
+        if name not in CLASSES:
+            return None, None
+        return name, address & 7 if CLASSES[name][2] else None
+
+    def is_right(self, name, byte, value, process):
+        kind, comm, by_bytes = CLASSES[name]
+        if process["kind"] != kind or not process["comm"].startswith(comm):
+            return False
+        if kind == "interrupt":
+            return True
+        pid = process["pid"]
+        if kind == "user" and pid not in self.jobs[name]:
+            return False
+        if byte is None:
+            return pid == (value & 0xFFFF if by_bytes else value)
+        # The second word is the life, which is compared with the others of the process.
+        return byte >= 4 or pid >> 8 * byte & 0xFF == value
+
     def see(self, event):
-        name, byte = class_of(event, self.bar)
+        name, byte = self.class_of(event)
         if not name:
             return
-        kind, comm, by_bytes = CLASSES[name]
         value = int(event["value"], 16)
         process = event.get("process", {})
         found = self.classes[name]
@@ -81,13 +105,7 @@ class Checker:
         if "kind" not in process or process["confidence"] == "none":
             found.unknown += 1
             return
-        good = process["kind"] == kind and process["comm"].startswith(comm)
-        if good and kind != "interrupt":
-            pid = process["pid"]
-            # The second word is the life; below it is compared with the others of the process.
-            good = by_bytes and byte >= 4 or (pid >> 8 * byte & 0xFF if by_bytes else pid) == value
-            if kind == "user":
-                good = good and pid in self.jobs[name]
+        good = self.is_right(name, byte, value, process)
         if good:
             found.right += 1
         elif process["confidence"] == "high":
@@ -97,11 +115,14 @@ class Checker:
         if not good and self.examples < 5:
             self.examples += 1
             print("wrong:", name, json.dumps(event), file=sys.stderr)
-        if by_bytes:
-            self.see_life(name, event, byte, value, process)
+        if CLASSES[name][2]:
+            self.see_life(name, byte, value, process)
 
-    def see_life(self, name, event, byte, value, process):
+    def see_life(self, name, byte, value, process):
         key = (process.get("pid"), process.get("start_ns"))
+        if byte is None:
+            self.classes[name].lives[key].add(value >> 16)
+            return
         if byte == 0:
             self.words[name, key] = []
         word = self.words.setdefault((name, key), [])
