@@ -62,6 +62,13 @@ PerfRing PerfRing::over(std::span<std::byte> memory) {
 void PerfRing::look() {
   std::uint64_t head = std::atomic_ref<__u64>(page_->data_head).load(std::memory_order_acquire);
   head_ = std::max<std::uint64_t>(head, head_);
+  floor_ = given_back_;
+}
+
+bool PerfRing::may_have_been_full() const {
+  constexpr std::uint64_t kLongestRecord = 256;
+  std::uint64_t head = std::atomic_ref<__u64>(page_->data_head).load(std::memory_order_acquire);
+  return head - floor_ + kLongestRecord > size_;
 }
 
 void PerfRing::give_back() {

@@ -65,7 +65,13 @@ class PerfRing {
   // Gives all that is consumed back to the kernel.
   void give_back();
 
+  // Whether the kernel may have found no room for a record at some time since the last look().
+  bool may_have_been_full() const;
+
   std::size_t size() const { return size_; }
+  // Where the reader is, and where the last look() ended: bytes from the ring's first on.
+  std::uint64_t position() const { return tail_; }
+  std::uint64_t end() const { return head_; }
   // Bytes noted and not consumed.
   std::size_t unread() const { return static_cast<std::size_t>(head_ - tail_); }
   // Bytes that made no record (a size that cannot be) and were passed over up to the head.
@@ -90,6 +96,7 @@ class PerfRing {
   std::uint64_t head_ = 0;        // as of the last look()
   std::uint64_t tail_ = 0;        // consumed
   std::uint64_t given_back_ = 0;  // what the kernel knows of tail_
+  std::uint64_t floor_ = 0;       // that, at the last look()
   std::uint64_t torn_ = 0;
   std::vector<std::byte> joined_;  // a record that goes round the end of the data
 };

@@ -88,6 +88,7 @@ Result<bool> PerfSource::add_cpu(unsigned number) {
   if (!cpu) return std::move(cpu).error();
   if (!*cpu) return false;
   cpus_.push_back(std::make_unique<PerfCpu>(std::move(**cpu)));
+  losses_.emplace_back();
   merge_.add(cpus_.back()->ring());
   return true;
 }
@@ -161,8 +162,19 @@ void PerfSource::wait(std::uint64_t until) {
 void PerfSource::begin_round(std::uint64_t bound) {
   round_began_ = monotonic_ns();
   bound_ = bound;
+  note_losses();
   merge_.begin_round(bound);
   state_ = State::in_round;
+}
+
+// The counts are read only where a ring was about full: each is a call to that CPU.
+void PerfSource::note_losses() {
+  for (std::size_t i = 0; i < cpus_.size(); ++i) {
+    if (!cpus_[i]->ring().may_have_been_full()) continue;
+    auto lost = cpus_[i]->totals().lost;
+    cpus_[i]->ring().look();
+    if (lost) losses_[i].counted(*lost, cpus_[i]->ring().end());
+  }
 }
 
 // A batch of the round; false: the round is over.
@@ -172,13 +184,19 @@ bool PerfSource::work_on_round() {
     if (!item) return false;
     if (item->type == PERF_RECORD_SAMPLE) {
       take_sample(*item);
-    } else if (item->type == PERF_RECORD_LOST) {
-      std::uint64_t lost = lost_in(item->body);
-      told_lost_ += lost;
-      add_loss(item->time, {LossCause::ring, lost});
     }
+    take_lost(*item);
   }
   return true;
+}
+
+// What is missing in front of the item, by a LOST record, or behind it.
+void PerfSource::take_lost(const PerfMerge::Item& item) {
+  PerfLosses& losses = losses_[item.lane];
+  std::uint64_t lost = item.type == PERF_RECORD_LOST ? losses.record(lost_in(item.body)) : 0;
+  std::uint64_t after = cpus_[item.lane]->ring().position() + sizeof(perf_event_header);
+  lost += losses.reached(after + item.body.size());
+  if (lost > 0) add_loss(item.time, {LossCause::ring, lost});
 }
 
 void PerfSource::take_sample(const PerfMerge::Item& item) {
@@ -258,19 +276,22 @@ void PerfSource::begin_end() {
 void PerfSource::finish() {
   state_ = State::ended;
   tracker_.check_ends();
-  std::uint64_t lost = 0;
+  std::uint64_t told = 0;
+  std::uint64_t untold = 0;
   std::uint64_t torn = 0;
   bool counts_lost = true;
-  for (const auto& cpu : cpus_) {
-    PerfCpu::Totals totals = cpu->totals();
+  for (std::size_t i = 0; i < cpus_.size(); ++i) {
+    PerfCpu::Totals totals = cpus_[i]->totals();
     stats_.fired += totals.fired;
-    lost += totals.lost.value_or(0);
+    std::uint64_t lost = std::max(totals.lost.value_or(0), losses_[i].told());
+    told += losses_[i].told();
+    untold += lost - losses_[i].told();
     counts_lost = counts_lost && totals.lost.has_value();
-    torn += cpu->ring().torn_bytes();
+    torn += cpus_[i]->ring().torn_bytes();
   }
   std::uint64_t now = monotonic_ns();
-  if (lost > told_lost_) add_loss(now, {LossCause::ring, lost - told_lost_});
-  std::uint64_t known = seen_ + std::max(lost, told_lost_);
+  if (untold > 0) add_loss(now, {LossCause::ring, untold});
+  std::uint64_t known = seen_ + told + untold;
   if (stats_.fired > known) {
     LossCause cause = counts_lost ? LossCause::source : LossCause::ring;
     add_loss(now, {cause, stats_.fired - known});

@@ -11,8 +11,8 @@
 // one more thing that can overflow. The reader sleeps in poll() until a ring is half full or
 // `flush_every` has passed, so rounds are few and long.
 //
-// Nothing is missing without being counted. A full ring says so by a LOST record, which becomes a
-// loss event where the gap is. At the end the kernel's own counts (how often each tracepoint fired,
+// Nothing is missing without being counted. A full ring says so by a LOST record, or, if no record
+// follows there, by the kernel's count (perf_losses.h); both become a loss event where the gap is. At the end the kernel's own counts (how often each tracepoint fired,
 // how often it found the ring full) are compared with what came out; a difference is a loss too.
 // A CPU that comes online while recording had nobody watching it at first: a loss of unknown size.
 #pragma once
@@ -24,6 +24,7 @@
 #include "record/kvm_decoder.h"
 #include "record/live.h"
 #include "record/perf_cpu.h"
+#include "record/perf_losses.h"
 #include "record/perf_merge.h"
 #include "record/read_joiner.h"
 #include "record/tracefs.h"
@@ -54,6 +55,8 @@ class PerfSource : public LiveSource {
   void wait(std::uint64_t until);
   void begin_round(std::uint64_t bound);
   bool work_on_round();
+  void note_losses();
+  void take_lost(const PerfMerge::Item& item);
   void take_sample(const PerfMerge::Item& item);
   void end_round();
   void watch_host(std::uint64_t now);
@@ -76,6 +79,7 @@ class PerfSource : public LiveSource {
   CaptureStats stats_;
 
   std::vector<std::unique_ptr<PerfCpu>> cpus_;  // their rings are lanes of merge_, in this order
+  std::vector<PerfLosses> losses_;              // by cpus_
   std::vector<unsigned> online_;
   std::vector<std::int32_t> filtered_;  // threads whose records the kernel keeps out
   std::vector<pollfd> polls_;
@@ -85,7 +89,6 @@ class PerfSource : public LiveSource {
   std::uint64_t round_began_ = 0;
   std::uint64_t host_checked_ = 0;
   std::uint64_t seen_ = 0;       // samples that came out of the rings
-  std::uint64_t told_lost_ = 0;  // by LOST records
   enum class State : std::uint8_t {
     resting,
     in_round,

@@ -107,14 +107,12 @@ class PretendVm {
   }
 
   std::int32_t pid() const { return pid_; }
-  // Stays on CPU 0 from now on: one ring holds all its accesses, and the place of a gap is certain.
-  // (In the ring of a CPU that the VM has left for good, a loss is found by the last count, and
-  // stands at the end.)
-  void stay_on_one_cpu() const {
-    cpu_set_t first;
-    CPU_ZERO(&first);
-    CPU_SET(0, &first);
-    ::sched_setaffinity(pid_, sizeof first, &first);
+  // Stays on that CPU from now on: one ring holds all its accesses.
+  void stay_on_cpu(int cpu) const {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET(cpu, &set);
+    ::sched_setaffinity(pid_, sizeof set, &set);
   }
   // Reads port 0x61 so many times, as fast as it goes; returns when done.
   void storm(std::uint32_t times) { order({0, times}); }
