@@ -83,8 +83,8 @@ Result<std::vector<RecordRing>> KmodDevice::start(std::uint32_t slots, std::uint
   }
   std::vector<RecordRing> rings;
   for (std::uint32_t i = 0; i < geometry.rings; ++i) {
-    auto ring =
-        RecordRing::map(fd_.get(), std::uint64_t{i} * geometry.ring_bytes, geometry.ring_bytes);
+    auto ring = RecordRing::map_kmod(fd_.get(), std::uint64_t{i} * geometry.ring_bytes,
+                                     geometry.ring_bytes);
     if (!ring) return std::move(ring).error();
     rings.push_back(std::move(*ring));
   }

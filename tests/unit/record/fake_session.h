@@ -105,7 +105,7 @@ class FakeSession : public RingSession {
   Result<std::vector<RecordRing>> start(std::uint32_t, std::uint32_t) override {
     std::vector<RecordRing> rings;
     for (FakeKmodRing& ring : rings_) {
-      auto over = RecordRing::over(ring.memory());
+      auto over = RecordRing::over_kmod(ring.memory());
       if (!over) return std::move(over).error();
       rings.push_back(std::move(*over));
     }

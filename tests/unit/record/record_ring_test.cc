@@ -18,7 +18,7 @@ constexpr std::uint64_t kLater = 1'000'000'000;
 class RecordRingTest : public testing::Test {
  protected:
   RecordRing open() {
-    auto ring = RecordRing::over(fake.memory());
+    auto ring = RecordRing::over_kmod(fake.memory());
     EXPECT_TRUE(ring);
     return std::move(*ring);
   }
@@ -94,25 +94,26 @@ TEST_F(RecordRingTest, AHeadThatCannotBeIsNotFollowed) {
 
 TEST_F(RecordRingTest, AnotherAbiIsRefusedByItsNumber) {
   fake.page().abi = 7;
-  auto ring = RecordRing::over(fake.memory());
+  auto ring = RecordRing::over_kmod(fake.memory());
   ASSERT_FALSE(ring);
   EXPECT_THAT(ring.error().message(), HasSubstr("ABI 7"));
 }
 
 TEST_F(RecordRingTest, SlotsThatDoNotFitAreRefused) {
   fake.page().slots = 1000;
-  EXPECT_FALSE(RecordRing::over(fake.memory()));
+  EXPECT_FALSE(RecordRing::over_kmod(fake.memory()));
   fake.page().slots = 8;
   fake.page().data = 1 << 20;
-  EXPECT_FALSE(RecordRing::over(fake.memory()));
-  EXPECT_FALSE(RecordRing::over(fake.memory().first(100)));
+  EXPECT_FALSE(RecordRing::over_kmod(fake.memory()));
+  EXPECT_FALSE(RecordRing::over_kmod(fake.memory().first(100)));
 }
 
 class RecordMergeTest : public testing::Test {
  protected:
   RecordMerge open() {
     std::vector<RecordRing> rings;
-    for (FakeKmodRing& fake : fakes) rings.push_back(std::move(*RecordRing::over(fake.memory())));
+    for (FakeKmodRing& fake : fakes)
+      rings.push_back(std::move(*RecordRing::over_kmod(fake.memory())));
     return RecordMerge(std::move(rings));
   }
   static std::vector<std::uint64_t> round(RecordMerge& merge, std::uint64_t now) {
