@@ -58,13 +58,14 @@ def reachable(folder):
 def check_file(root, path, problems, owners):
     name = path.relative_to(root).as_posix()
     lines = path.read_text(encoding="utf-8").splitlines()
-    wants_gpl = name.startswith(("kmod/", "tests/bed/jobs/")) or ".bpf." in name
+    in_kernel = name.startswith(("kmod/", "src/record/bpf/"))
+    wants_gpl = in_kernel or name.startswith("tests/bed/jobs/")
     licence = "GPL-2.0" if wants_gpl else "Apache-2.0"
     if not lines or licence not in "".join(lines[:2]) or "SPDX-License-Identifier" not in "".join(lines[:2]):
         problems.append(f"{name}:1: no 'SPDX-License-Identifier: {licence}' at the top")
     if len(lines) > LONGEST:
         problems.append(f"{name}: {len(lines)} lines; more than {LONGEST} is two files")
-    if not name.startswith("src/"):
+    if in_kernel or not name.startswith("src/"):
         return
     folder = name.split("/")[1]
     allowed = reachable(folder)

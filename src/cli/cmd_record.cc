@@ -101,14 +101,13 @@ std::string vm_names(const std::vector<trace::VmInfo>& vms) {
   return names;
 }
 
-void say_start(const RecordOptions& options, const record::LiveSource& source,
+void say_start(const record::LiveSource& source, const std::vector<record::PassedOver>& passed_over,
                const std::string& path) {
   const auto& vms = source.context().vms;
-  bool plain = options.source == "auto" && source.engine() == record::Engine::perf;
-  std::string note = plain ? " (without the guest's registers: iovm.ko, which gives them, is not "
-                             "loaded)"
-                           : "";
-  say(format("source {}{}", name_of(source.engine()), note));
+  say(format("source {}", name_of(source.engine())));
+  for (const auto& better : passed_over) {
+    say(format("not {}, which gives more: {}", name_of(better.engine), better.why));
+  }
   for (const auto& [name, text] : source.context().info.notes)
     say(format("{}: {}", escape_terminal(name), text));
   std::string what = vms.empty() ? std::string("waiting for a VM") : "recording " + vm_names(vms);
@@ -160,7 +159,8 @@ Result<ExitStatus> run_record(CommandLine& line) {
   if (!stop) return std::move(stop).error();
   auto signals = StopSignals::create([&stop] { stop->stop(); });
   if (!signals) return std::move(signals).error();
-  auto source = record::open_live(request_of(options), *stop);
+  std::vector<record::PassedOver> passed_over;
+  auto source = record::open_live(request_of(options), *stop, &passed_over);
   if (!source) return std::move(source).error();
 
   std::string path =
@@ -170,7 +170,7 @@ Result<ExitStatus> run_record(CommandLine& line) {
   writing.flush_after = std::chrono::milliseconds(400);  // a killed recorder loses less than 1 s
   auto writer = trace::TraceWriter::create(path, (*source)->context().info, writing);
   if (!writer) return std::move(writer).error();
-  if (!options.quiet) say_start(options, **source, path);
+  if (!options.quiet) say_start(**source, passed_over, path);
 
   auto reason = record_all(options, **source, *stop, **writer);
   if (reason && !options.quiet) {

@@ -70,6 +70,8 @@ struct HostProbes {
   std::function<int(std::uint32_t id)> open_tracepoint;
   // Asks that device for KVM's API version: the version, or -errno.
   std::function<int(const std::string& path)> kvm_version;
+  // Loads the BPF program, as a recording does, and takes it out again; what it cannot give here.
+  std::function<Result<std::string>()> load_bpf;
   // Opens iovm.ko's device and compares versions.
   std::function<Status(const std::string& path)> open_module;
   // Mounts a tracing directory for this process alone, as a recording does where there is none.

@@ -11,6 +11,7 @@
 #include <cerrno>
 
 #include "base/fd.h"
+#include "record/bpf_program.h"
 #include "record/doctor.h"
 #include "record/kmod_device.h"
 
@@ -43,6 +44,12 @@ int kvm_version(const std::string& path) {
   return version < 0 ? -errno : version;
 }
 
+Result<std::string> load_bpf() {
+  auto program = BpfProgram::load();
+  if (!program) return std::move(program).error();
+  return (*program)->lacks();
+}
+
 Status open_module(const std::string& path) {
   auto device = KmodDevice::open(path);
   if (!device) return std::move(device).error();
@@ -52,7 +59,7 @@ Status open_module(const std::string& path) {
 }  // namespace
 
 HostProbes real_probes() {
-  return {open_tracepoint, kvm_version, open_module, Tracefs::mount_own};
+  return {open_tracepoint, kvm_version, load_bpf, open_module, Tracefs::mount_own};
 }
 
 }  // namespace iovm::record

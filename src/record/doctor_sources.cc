@@ -78,7 +78,7 @@ Check open_check(const Host& host, int error) {
   return check;
 }
 
-void check_btf(const Host& host, Checks& checks) {
+Check btf_check(const Host& host) {
   std::string folder = host.roots.sys + "/kernel/btf/";
   // A KVM that is built in has its types in vmlinux.
   bool built_in =
@@ -93,7 +93,20 @@ void check_btf(const Host& host, Checks& checks) {
                      ? "load KVM; if it is loaded, use a kernel with CONFIG_DEBUG_INFO_BTF_MODULES"
                      : "use a kernel with CONFIG_DEBUG_INFO_BTF";
   }
-  checks.push_back(std::move(check));
+  return check;
+}
+
+// An error that ends with its next step in brackets, as a check.
+Check check_of(std::string source, std::string name, std::string_view message) {
+  Check check{std::move(source), std::move(name), CheckState::missing, std::string(message), ""};
+  std::size_t at = message.rfind(" (");
+  if (at == std::string_view::npos || !message.ends_with(')')) {
+    check.mend = "use another source";
+    return check;
+  }
+  check.found = message.substr(0, at);
+  check.mend = message.substr(at + 2, message.size() - at - 3);
+  return check;
 }
 
 // iovm.ko for the running kernel, where modprobe would find it.
@@ -118,15 +131,24 @@ void check_perf(const Host& host, Checks& checks) {
 }
 
 void check_bpf(const Host& host, Checks& checks) {
-  checks.push_back({"bpf", "built in", CheckState::missing,
-                    "the source \"bpf\" is not built into this version of iovm",
-                    "use another source"});
-  check_btf(host, checks);
+  checks.push_back(btf_check(host));
+  if (checks.back().state == CheckState::missing) return;
   bool right = has_capability(host, Capability::bpf) && has_capability(host, Capability::perfmon);
   checks.push_back(
       {"bpf", "rights", right ? CheckState::ok : CheckState::missing,
        right ? "CAP_BPF and CAP_PERFMON are there" : "CAP_BPF or CAP_PERFMON is missing",
        right ? "" : "run as root, or with CAP_BPF and CAP_PERFMON"});
+  if (!right) return;
+  auto lacks = host.probes.load_bpf();
+  if (!lacks) {
+    checks.push_back(check_of("bpf", "program", lacks.error().message()));
+    return;
+  }
+  checks.push_back(
+      {"bpf", "program", CheckState::ok, "it can be loaded: this kernel's verifier takes it", ""});
+  if (!lacks->empty()) {
+    checks.push_back({"bpf", "registers", CheckState::note, *lacks, "use iovm.ko (--source kmod)"});
+  }
 }
 
 void check_kmod(const Host& host, Checks& checks) {

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/format.h"
 #include "base/version.h"
+#include "record/bpf_session.h"
 #include "record/kmod_device.h"
 #include "record/perf_source.h"
 #include "record/record_source.h"
@@ -67,10 +68,11 @@ trace::TraceInfo live_trace_info(Engine engine) {
 
 namespace {
 
-Result<std::unique_ptr<LiveSource>> open_kmod(const LiveRequest& request, const StopFlag& stop) {
-  auto device = KmodDevice::open();
-  if (!device) return std::move(device).error();
-  auto source = RecordSource::open(request, std::move(*device), stop);
+template <typename Session>
+Result<std::unique_ptr<LiveSource>> open_rings(const LiveRequest& request, const StopFlag& stop) {
+  auto session = Session::open();
+  if (!session) return std::move(session).error();
+  auto source = RecordSource::open(request, std::move(*session), stop);
   if (!source) return std::move(source).error();
   return std::unique_ptr<LiveSource>(std::move(*source));
 }
@@ -83,24 +85,31 @@ Result<std::unique_ptr<LiveSource>> open_perf(const LiveRequest& request, const 
   return std::unique_ptr<LiveSource>(std::move(*source));
 }
 
-// The best that can be had here: iovm.ko gives most, and is there only if somebody loaded it.
-Engine best_engine() {
-  return KmodDevice::open() ? Engine::kmod : Engine::perf;
+Result<std::unique_ptr<LiveSource>> open_engine(Engine engine, const LiveRequest& request,
+                                                const StopFlag& stop) {
+  switch (engine) {
+    case Engine::kmod:
+      return open_rings<KmodDevice>(request, stop);
+    case Engine::bpf:
+      return open_rings<BpfSession>(request, stop);
+    case Engine::perf:
+      break;
+  }
+  return open_perf(request, stop);
 }
 
 }  // namespace
 
-Result<std::unique_ptr<LiveSource>> open_live(const LiveRequest& request, const StopFlag& stop) {
-  switch (request.engine ? *request.engine : best_engine()) {
-    case Engine::kmod:
-      return open_kmod(request, stop);
-    case Engine::perf:
-      return open_perf(request, stop);
-    case Engine::bpf:
-      break;
+Result<std::unique_ptr<LiveSource>> open_live(const LiveRequest& request, const StopFlag& stop,
+                                              std::vector<PassedOver>* passed_over) {
+  if (request.engine) return open_engine(*request.engine, request, stop);
+  for (Engine engine : {Engine::kmod, Engine::bpf}) {
+    auto source = open_engine(engine, request, stop);
+    // A VM that is not there is not there for any engine.
+    if (source || source.error().fault() != Fault::host) return source;
+    if (passed_over) passed_over->push_back({engine, source.error().message()});
   }
-  return host_error(
-      "the source \"bpf\" is not part of this build of iovm (use --source perf or auto)");
+  return open_engine(Engine::perf, request, stop);
 }
 
 }  // namespace iovm::record

@@ -81,8 +81,16 @@ struct LiveRequest {
 // What a live recording says of itself: a fresh id, this tool, this host and kernel, the clock.
 trace::TraceInfo live_trace_info(Engine engine);
 
+// An engine that would give more and does not work here, and why.
+struct PassedOver {
+  Engine engine;
+  std::string why;
+};
+
 // Errors: no such VM (and --wait not asked for), a right, tracepoint or engine that is missing.
+// With no engine asked for, the first of kmod, bpf and perf that works; those before it are told.
 // `stop` must outlive the source.
-Result<std::unique_ptr<LiveSource>> open_live(const LiveRequest& request, const StopFlag& stop);
+Result<std::unique_ptr<LiveSource>> open_live(const LiveRequest& request, const StopFlag& stop,
+                                              std::vector<PassedOver>* passed_over = nullptr);
 
 }  // namespace iovm::record

@@ -38,6 +38,7 @@ class DoctorTest : public testing::Test {
                                               root_ + "/sys/kernel/tracing");
     probes_.open_tracepoint = [this](std::uint32_t id) { return asked_ = id, open_errno_; };
     probes_.kvm_version = [this](const std::string&) { return kvm_version_; };
+    probes_.load_bpf = [this] { return bpf_; };
     probes_.open_module = [this](const std::string&) { return module_; };
     probes_.mount_tracefs = [this] { return own_tracefs_; };
   }
@@ -81,6 +82,7 @@ class DoctorTest : public testing::Test {
   std::uint32_t asked_ = 0;
   int open_errno_ = 0;
   int kvm_version_ = 12;
+  Result<std::string> bpf_ = std::string();
   Status module_;
 };
 
@@ -99,9 +101,20 @@ TEST_F(DoctorTest, TheTracepointOfTheFormatFileIsTheOneThatIsTried) {
   EXPECT_EQ(asked_, 1444u);
 }
 
-TEST_F(DoctorTest, ASourceThatIsNotBuiltInIsItsOwnReason) {
+TEST_F(DoctorTest, TheBpfProgramIsLoadedAsTheProbe) {
+  EXPECT_TRUE(works("bpf"));
+  EXPECT_THAT(told("bpf", "program"), HasSubstr("ok: "));
+  EXPECT_EQ(told("bpf", "registers"), "none");
+  bpf_ = host_error("the kernel is locked down (boot with lockdown=none)");
   EXPECT_FALSE(works("bpf"));
-  EXPECT_THAT(told("bpf", "built in"), HasSubstr("not built into this version"));
+  EXPECT_EQ(told("bpf", "program"),
+            "missing: the kernel is locked down -> boot with lockdown=none");
+}
+
+TEST_F(DoctorTest, WhatTheBpfProgramCannotGiveIsANote) {
+  bpf_ = std::string("no CPL");
+  EXPECT_TRUE(works("bpf"));
+  EXPECT_EQ(told("bpf", "registers"), "note: no CPL -> use iovm.ko (--source kmod)");
 }
 
 TEST_F(DoctorTest, WithoutKvmNothingWorksAndTheCpuSaysWhatToLoad) {

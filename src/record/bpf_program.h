@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The BPF program in the kernel (src/record/bpf/iovm.bpf.c): loaded, told where this kernel's
+// tracepoints have their arguments (bpf_arguments.h), put on them and taken off. Its maps are this
+// class's; what both sides write at any time (states, guests, control) is mapped memory. Nothing is
+// pinned: with the object the program and all of its goes, also when the process dies.
+//
+// load() is the whole test of whether this host can: types, rights, the verifier. It changes
+// nothing, so the doctor calls it too. libbpf is known in bpf_program.cc alone.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "base/fd.h"
+#include "base/result.h"
+#include "iovm_abi.h"
+#include "record/bpf/state.h"
+
+namespace iovm::record {
+
+class BpfProgram {
+ public:
+  // The error names what is missing and what to do: types, a right, a feature.
+  static Result<std::unique_ptr<BpfProgram>> load(const std::string& sys = "/sys",
+                                                  const std::string& proc = "/proc");
+  ~BpfProgram();
+
+  // Which of the guest's registers it cannot give here, and why; empty: it gives all.
+  std::string lacks() const;
+
+  Status attach();
+  // After it no CPU runs the program.
+  Status detach();
+
+  // A VM whose accesses are wanted; `guest` is its place in guests().
+  Status add_vm(std::uint32_t tgid, std::uint32_t guest);
+  // The state of that vCPU, made if it has none yet; nothing if there is none left.
+  std::optional<std::uint32_t> state_of(std::uint32_t tgid, std::uint32_t vcpu);
+  // A new ring of that CPU: its descriptor.
+  Result<UniqueFd> add_ring(unsigned cpu, std::size_t bytes);
+  // Times that a program was not run because another was being run on that CPU.
+  Result<std::uint64_t> missed() const;
+
+  iovm_bpf_control& control();
+  const iovm_bpf_settings& settings() const;
+  std::span<iovm_vcpu_state> states();  // those in use
+  std::span<iovm_guest> guests();
+
+ private:
+  struct Object;
+  explicit BpfProgram(std::unique_ptr<Object> object);
+  std::unique_ptr<Object> object_;
+};
+
+}  // namespace iovm::record
