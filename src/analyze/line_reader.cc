@@ -38,7 +38,6 @@ Result<std::size_t> read_some(int fd, char* to, std::size_t room) {
   for (;;) {
     ssize_t got = ::read(fd, to, room);
     if (got >= 0) return static_cast<std::size_t>(got);
-    if (errno == EISDIR) return input_error("is a directory; name a file in it");
     if (errno != EINTR) return errno_error("reading");
   }
 }

@@ -103,6 +103,7 @@ struct Report {
   std::uint64_t left_out = 0;           // alerts beyond kMostAlerts
   std::optional<TraceFacts> recording;  // of the trace explained; nothing for alerts from a file
   std::optional<std::string> model;     // the model's path
+  std::vector<trace::Damage> damage;    // of the trace explained
   static constexpr std::size_t kMostAlerts = 10'000;
 };
 

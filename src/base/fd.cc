@@ -2,6 +2,7 @@
 #include "base/fd.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -40,8 +41,12 @@ void UniqueFd::reset(int fd) {
 }
 
 Result<UniqueFd> open_for_reading(const std::string& path) {
-  if (path == "-") return duplicate(STDIN_FILENO);
-  return open_path(path, O_RDONLY);
+  auto fd = path == "-" ? duplicate(STDIN_FILENO) : open_path(path, O_RDONLY);
+  struct stat status = {};
+  if (fd && ::fstat(fd->get(), &status) == 0 && S_ISDIR(status.st_mode)) {
+    return input_error(format("{}: this is a directory; name a file in it", escape_terminal(path)));
+  }
+  return fd;
 }
 
 Result<UniqueFd> open_for_writing(const std::string& path) {

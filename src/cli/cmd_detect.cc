@@ -9,9 +9,11 @@
 #include <string>
 #include <vector>
 
+#include "analyze/file_facts.h"
 #include "base/format.h"
 #include "base/text.h"
 #include "cli/commands.h"
+#include "cli/damage.h"
 #include "cli/stdout.h"
 #include "cli/stop_signals.h"
 #include "detect/detector.h"
@@ -125,10 +127,8 @@ class Run {
     if ((*reader)->ended_early()) {
       say(format("{}: was cut short; these are its whole blocks", escape_terminal(path)));
     }
-    if (!(*reader)->damage().empty() && !totals_.damage) {
-      const trace::Damage& first = (*reader)->damage().front();
-      totals_.damage = input_error(format("{}: damaged at byte {}: {}; the rest was looked at",
-                                          escape_terminal(path), first.offset, first.why));
+    if (!totals_.damage) {
+      totals_.damage = damage_error(path, (*reader)->damage(), "the rest was looked at");
     }
     return {};
   }
@@ -137,10 +137,9 @@ class Run {
 
  private:
   static void summary(const std::string& name, const detect::DetectorStats& stats) {
-    std::string line =
-        format("{}: {} alerts; {} events, {} lost (ring {}, source {}, damaged {})\n",
-               escape_terminal(name), stats.alerts, stats.events, stats.lost.all(), stats.lost.ring,
-               stats.lost.source, stats.lost.damaged);
+    std::string line = format("{}: {} {}; {}\n", escape_terminal(name), stats.alerts,
+                              stats.alerts == 1 ? "alert" : "alerts",
+                              analyze::describe_totals(stats.events, stats.lost));
     std::fwrite(line.data(), 1, line.size(), stderr);
   }
 

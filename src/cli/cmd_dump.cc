@@ -9,6 +9,7 @@
 #include "base/format.h"
 #include "base/text.h"
 #include "cli/commands.h"
+#include "cli/damage.h"
 #include "cli/stdout.h"
 #include "trace/reader.h"
 
@@ -181,11 +182,8 @@ Status tell_damage(const trace::TraceReader& reader, const std::string& path) {
         format("iovm dump: {}: was cut short; these are its whole blocks\n", escape_terminal(path));
     std::fwrite(note.data(), 1, note.size(), stderr);
   }
-  if (reader.damage().empty()) return {};
-  const trace::Damage& first = reader.damage().front();
-  return input_error(format(
-      "{}: damaged in {} places, the first at byte {} ({} bytes skipped: {}); the rest is printed",
-      escape_terminal(path), reader.damage().size(), first.offset, first.bytes, first.why));
+  auto damage = damage_error(path, reader.damage(), "the rest is printed");
+  return damage ? Status(std::move(*damage)) : Status();
 }
 
 Result<ExitStatus> run_dump(CommandLine& line) {

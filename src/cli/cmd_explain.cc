@@ -14,6 +14,7 @@
 #include "base/format.h"
 #include "base/text.h"
 #include "cli/commands.h"
+#include "cli/damage.h"
 #include "cli/stdout.h"
 #include "detect/detector.h"
 #include "detect/render.h"
@@ -68,7 +69,9 @@ Status detect_in(const ExplainOptions& options, analyze::Report& report) {
   ReportSink sink(report);
   detect::Detector detector(*data, model, options.path, sink);
   report.model = *options.model;
-  return detect::run(**reader, detector);
+  if (auto ran = detect::run(**reader, detector); !ran) return ran;
+  report.damage = (*reader)->damage();
+  return {};
 }
 
 // A pipe can be read once: what needs a second look says so.
@@ -80,6 +83,7 @@ Status explain_trace(const ExplainOptions& options, analyze::Report& report) {
   }
   auto facts = analyze::trace_facts(options.path);
   if (!facts) return std::move(facts).error();
+  report.damage = facts->damage;
   report.recording = *std::move(facts);
   return {};
 }
@@ -144,6 +148,8 @@ Result<ExitStatus> run_explain(CommandLine& line) {
                : facts_only  ? analyze::render_json(*report.recording)
                              : analyze::render_json(report);
   if (auto written = out.flush(); !written) return std::move(written).error();
+  auto damage = damage_error(options.path, report.damage, "the rest is told");
+  if (damage) return std::move(*damage);
   return ExitStatus::done;
 }
 

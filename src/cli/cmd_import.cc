@@ -15,6 +15,7 @@
 #include <string_view>
 
 #include "analyze/events_text.h"
+#include "analyze/file_facts.h"
 #include "analyze/sequences.h"
 #include "base/fd.h"
 #include "base/format.h"
@@ -61,9 +62,6 @@ Result<std::optional<std::string>> peek(const std::string& path) {
   std::string head(4096, '\0');
   ssize_t got = ::pread(fd->get(), head.data(), head.size(), 0);
   if (got < 0 && errno == ESPIPE) return std::optional<std::string>();
-  if (got < 0 && errno == EISDIR)
-    return input_error(
-        format("{}: this is a directory; name the file in it", escape_terminal(path)));
   if (got < 0) return errno_error(escape_terminal(path));
   head.resize(static_cast<std::size_t>(got));
   return std::optional<std::string>(std::move(head));
@@ -150,9 +148,7 @@ Result<ExitStatus> run_import(CommandLine& line) {
   trace::WriterStats stats;
   auto copied = copy(**source, options, stats);
   if (!copied) return std::move(copied).error();
-  std::string summary =
-      format("{} events, {} lost (ring {}, source {}, damaged {})\n", stats.events,
-             stats.lost.all(), stats.lost.ring, stats.lost.source, stats.lost.damaged);
+  std::string summary = analyze::describe_totals(stats.events, stats.lost) + "\n";
   std::fwrite(summary.data(), 1, summary.size(), stderr);
   return ExitStatus::done;
 }

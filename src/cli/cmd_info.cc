@@ -10,6 +10,7 @@
 #include "base/format.h"
 #include "base/text.h"
 #include "cli/commands.h"
+#include "cli/damage.h"
 #include "cli/stdout.h"
 #include "model/model_file.h"
 #include "trace/file_head.h"
@@ -57,9 +58,9 @@ Status tell_trace(const InfoOptions& options) {
   auto facts = analyze::trace_facts(options.path);
   if (!facts) return std::move(facts).error();
   auto printed = print(options.json ? analyze::render_json(*facts) : analyze::render_text(*facts));
-  if (!printed || facts->damage.empty()) return printed;
-  return input_error(format("{}: damaged in {} places; iovm dump prints what can be read",
-                            escape_terminal(options.path), facts->damage.size()));
+  if (!printed) return printed;
+  auto damage = damage_error(options.path, facts->damage, "iovm dump prints what can be read");
+  return damage ? Status(std::move(*damage)) : Status();
 }
 
 Result<ExitStatus> run_info(CommandLine& line) {

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "analyze/file_facts.h"
 #include "base/clock.h"
 #include "base/format.h"
 #include "base/text.h"
@@ -127,9 +128,7 @@ void say_summary(const trace::WriterStats& written, const record::CaptureStats& 
                "order",
                capture.late));
   }
-  const trace::LossTotals& lost = written.lost;
-  std::string line = format("{} events, {} lost (ring {}, source {}, damaged {})\n", written.events,
-                            lost.all(), lost.ring, lost.source, lost.damaged);
+  std::string line = analyze::describe_totals(written.events, written.lost) + "\n";
   std::fwrite(line.data(), 1, line.size(), stderr);
 }
 

@@ -8,10 +8,12 @@
 #include <string>
 #include <vector>
 
+#include "analyze/file_facts.h"
 #include "base/format.h"
 #include "base/json.h"
 #include "base/text.h"
 #include "cli/commands.h"
+#include "cli/damage.h"
 #include "cli/progress_line.h"
 #include "model/model_file.h"
 #include "trace/reader.h"
@@ -129,7 +131,7 @@ class Begun : public trace::EventSource {
 
 struct Trained {
   train::Training training;
-  std::string damage;  // of the first damaged recording
+  std::optional<Error> damage;  // of the first damaged recording
 };
 
 Result<Trained> train_all(const TrainOptions& options, Wish wish) {
@@ -148,12 +150,9 @@ Result<Trained> train_all(const TrainOptions& options, Wish wish) {
     if (auto ok = trainer->add(source); !ok) {
       return Error(ok.error()).in(escape_terminal(path));
     }
-    if (!(*reader)->damage().empty() && out.damage.empty()) {
-      const trace::Damage& first = (*reader)->damage().front();
-      out.damage = format(
-          "{}: damaged at byte {}: {}; the rest was used (record it again, or leave "
-          "it out)",
-          escape_terminal(path), first.offset, first.why);
+    if (!out.damage) {
+      out.damage = damage_error(path, (*reader)->damage(),
+                                "the rest was used (record it again, or leave it out)");
     }
     if ((*reader)->ended_early()) {
       progress.clear();
@@ -163,7 +162,7 @@ Result<Trained> train_all(const TrainOptions& options, Wish wish) {
   if (trainer) {
     auto training = trainer->finish();
     if (!training) {
-      return out.damage.empty() ? std::move(training).error() : input_error(out.damage);
+      return out.damage ? std::move(*out.damage) : std::move(training).error();
     }
     out.training = std::move(*training);
   }
@@ -238,9 +237,7 @@ void say_summary(const train::Training& training, const std::string& path) {
                training.left_out));
   }
   say(format("model in {}", path == "-" ? "standard output" : escape_terminal(path)));
-  const trace::LossTotals& lost = training.lost;
-  std::string line = format("{} events, {} lost (ring {}, source {}, damaged {})\n",
-                            training.events, lost.all(), lost.ring, lost.source, lost.damaged);
+  std::string line = analyze::describe_totals(training.events, training.lost) + "\n";
   std::fwrite(line.data(), 1, line.size(), stderr);
 }
 
@@ -287,7 +284,7 @@ Result<ExitStatus> run_train(CommandLine& line) {
   }
   if (!options.quiet) say_summary(trained->training, options.output);
   if (options.json) print_json(trained->training);
-  if (!trained->damage.empty()) return input_error(trained->damage);
+  if (trained->damage) return std::move(*trained->damage);
   return ExitStatus::done;
 }
 

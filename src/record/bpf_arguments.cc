@@ -31,9 +31,10 @@ Result<bool> find(const KernelTypes& types, std::string_view tracepoint,
       *one.position = static_cast<__u8>(at - names->begin() - 1);
       continue;
     }
-    return host_error(format("this kernel's tracepoint {} has no argument \"{}\" (use --source "
-                             "perf, and report the kernel's version)",
-                             tracepoint, one.name));
+    return host_error(
+        format("this kernel's tracepoint {} has no argument \"{}\" (use --source "
+               "perf, and report the kernel's version)",
+               tracepoint, one.name));
   }
   return true;
 }

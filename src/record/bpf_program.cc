@@ -40,8 +40,8 @@ void find_kvm(const std::string& sys, const std::string& proc, iovm_bpf_settings
   };
   settings.svm = is("svm", "kvm_amd");
   settings.vmx = !settings.svm && is("vmx", "kvm_intel");
-  settings.pvm = !settings.svm && !settings.vmx &&
-                 ::access((sys + "/module/kvm_pvm").c_str(), F_OK) == 0;
+  settings.pvm =
+      !settings.svm && !settings.vmx && ::access((sys + "/module/kvm_pvm").c_str(), F_OK) == 0;
 }
 
 // The verifier's own words: the last line that is no statistics.

@@ -94,7 +94,8 @@ Status BpfSession::open_waiting(std::uint32_t wake_ms) {
   timespec every = {wake_ms / 1000, static_cast<long>(wake_ms % 1000) * 1'000'000};
   if (wake_ms == 0) every.tv_nsec = 1'000'000;
   itimerspec timer = {every, every};
-  if (::timerfd_settime(timer_.get(), 0, &timer, nullptr) != 0) return errno_error("setting a timer");
+  if (::timerfd_settime(timer_.get(), 0, &timer, nullptr) != 0)
+    return errno_error("setting a timer");
   return watch(timer_.get());
 }
 

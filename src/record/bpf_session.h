@@ -4,8 +4,8 @@
 // online CPU, in place of iovm.ko's. Several may run at once, also of the same VM.
 //
 // The program wakes the reader when a ring is a quarter full; a timer does for the rest, so that no
-// exit pays for it. The rings are the kernel's to write: what is lost and still untold at the end is
-// told by a small ring of the session's own, which is merged like the others.
+// exit pays for it. The rings are the kernel's to write: what is lost and still untold at the end
+// is told by a small ring of the session's own, which is merged like the others.
 #pragma once
 
 #include <memory>

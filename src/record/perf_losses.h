@@ -5,10 +5,10 @@
 // later or never. The kernel's own count of an event's lost samples (PERF_FORMAT_LOST, from Linux
 // 6.0) knows at once, but not where.
 //
-// Together they know both. If the count is read first and the ring looked at then, every loss in the
-// count either has its LOST record in front of the end that was seen, or happened exactly at that
-// end: a record behind it would have been preceded by a LOST record. So, once the reader has come to
-// that end, what the count has more than the LOST records is missing there.
+// Together they know both. If the count is read first and the ring looked at then, every loss in
+// the count either has its LOST record in front of the end that was seen, or happened exactly at
+// that end: a record behind it would have been preceded by a LOST record. So, once the reader has
+// come to that end, what the count has more than the LOST records is missing there.
 #pragma once
 
 #include <algorithm>

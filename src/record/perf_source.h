@@ -12,9 +12,10 @@
 // `flush_every` has passed, so rounds are few and long.
 //
 // Nothing is missing without being counted. A full ring says so by a LOST record, or, if no record
-// follows there, by the kernel's count (perf_losses.h); both become a loss event where the gap is. At the end the kernel's own counts (how often each tracepoint fired,
-// how often it found the ring full) are compared with what came out; a difference is a loss too.
-// A CPU that comes online while recording had nobody watching it at first: a loss of unknown size.
+// follows there, by the kernel's count (perf_losses.h); both become a loss event where the gap is.
+// At the end the kernel's own counts (how often each tracepoint fired, how often it found the ring
+// full) are compared with what came out; a difference is a loss too. A CPU that comes online while
+// recording had nobody watching it at first: a loss of unknown size.
 #pragma once
 
 #include <memory>
@@ -88,7 +89,7 @@ class PerfSource : public LiveSource {
   std::uint64_t bound_ = 0;      // of the round
   std::uint64_t round_began_ = 0;
   std::uint64_t host_checked_ = 0;
-  std::uint64_t seen_ = 0;       // samples that came out of the rings
+  std::uint64_t seen_ = 0;  // samples that came out of the rings
   enum class State : std::uint8_t {
     resting,
     in_round,

@@ -13,16 +13,16 @@
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
 struct hlist_node {
-  struct hlist_node *next;
+  struct hlist_node* next;
 };
 struct hlist_head {
-  struct hlist_node *first;
+  struct hlist_node* first;
 };
 struct mm_struct;
 struct task_struct {
   int pid;
   int tgid;
-  struct mm_struct *mm;
+  struct mm_struct* mm;
   struct hlist_head preempt_notifiers;
 };
 
@@ -30,7 +30,7 @@ struct preempt_notifier {
   struct hlist_node link;
 };
 struct kvm {
-  struct mm_struct *mm;
+  struct mm_struct* mm;
 };
 struct kvm_vcpu_arch {
   unsigned long regs[17];
@@ -40,7 +40,7 @@ struct kvm_vcpu_arch {
   bool guest_state_protected; /* since 5.11 */
 };
 struct kvm_vcpu {
-  struct kvm *kvm;
+  struct kvm* kvm;
   struct preempt_notifier preempt_notifier;
   int vcpu_id;
   struct kvm_vcpu_arch arch;
@@ -64,7 +64,7 @@ struct vmcb {
 };
 struct vcpu_svm {
   struct kvm_vcpu vcpu;
-  struct vmcb *vmcb;
+  struct vmcb* vmcb;
   bool nmi_masked; /* since 6.3 */
 };
 

@@ -35,7 +35,7 @@ struct iovm_vcpu_state {
  */
 struct iovm_cpu_state {
   __u32 sequence;
-  __u32 unwoken; /* records since the reader was woken */
+  __u32 unwoken;  /* records since the reader was woken */
   __u64 notifier; /* what KVM has put on that thread */
   __u64 vcpu;     /* struct kvm_vcpu; 0: not known */
   __u64 vmcb;
@@ -65,10 +65,11 @@ struct iovm_bpf_settings {
 
 /* May change while it runs. */
 struct iovm_bpf_control {
-  __u32 epoch;       /* of the set of VMs, never 0: a thread that was looked at in another is looked at again */
-  __u32 all_vms;     /* not only those that are in the table */
-  __u32 next_state;  /* the first that is nobody's */
-  __u32 wake_every;  /* records of one ring */
+  __u32 epoch;   /* of the set of VMs, never 0: a thread that was looked at in another is looked at
+                    again */
+  __u32 all_vms; /* not only those that are in the table */
+  __u32 next_state; /* the first that is nobody's */
+  __u32 wake_every; /* records of one ring */
 };
 
 #endif

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The kernel's BPF ring buffer, played by a test: the reader's page, the kernel's page, and the data
-// twice in a row (each byte is written at both places). As in the kernel a record is reserved, and
-// later committed or thrown away; one that finds no room is not there.
+// The kernel's BPF ring buffer, played by a test: the reader's page, the kernel's page, and the
+// data twice in a row (each byte is written at both places). As in the kernel a record is reserved,
+// and later committed or thrown away; one that finds no room is not there.
 #pragma once
 
 #include <linux/bpf.h>
@@ -42,9 +42,7 @@ class FakeBpfRing {
     write(place + BPF_RINGBUF_HDR_SZ, record);
     write(place, std::uint32_t{sizeof record});
   }
-  void discard(std::uint64_t place) {
-    write(place, sizeof(iovm_record) | BPF_RINGBUF_DISCARD_BIT);
-  }
+  void discard(std::uint64_t place) { write(place, sizeof(iovm_record) | BPF_RINGBUF_DISCARD_BIT); }
   bool put(std::uint64_t time) {
     auto place = reserve();
     if (place) commit(*place, record_of(time));

@@ -75,13 +75,11 @@ TEST_P(GuestKernelShapes, TheKernelSideIsToldTheDirectMapAndTheFirstTask) {
   EXPECT_EQ(told.process, SyntheticGuest::kTgid);
 }
 
-INSTANTIATE_TEST_SUITE_P(All, GuestKernelShapes,
-                         testing::Values(Shape{Era::current_task, false, true},
-                                         Shape{Era::current_task, true, false},
-                                         Shape{Era::pcpu_hot, false, false},
-                                         Shape{Era::pcpu_hot, true, true},
-                                         Shape{Era::from_base, false, true},
-                                         Shape{Era::from_base, true, false}));
+INSTANTIATE_TEST_SUITE_P(
+    All, GuestKernelShapes,
+    testing::Values(Shape{Era::current_task, false, true}, Shape{Era::current_task, true, false},
+                    Shape{Era::pcpu_hot, false, false}, Shape{Era::pcpu_hot, true, true},
+                    Shape{Era::from_base, false, true}, Shape{Era::from_base, true, false}));
 
 TEST_F(GuestKernelTest, WithoutVmcoreinfoTheGuestIsStillBootingOrNoLinux) {
   rewrite_info("");
@@ -102,7 +100,8 @@ TEST_F(GuestKernelTest, AForgedTextDoesNotHideTheKernelsOwn) {
 }
 
 TEST_F(GuestKernelTest, ATextWhoseTablesDoNotMapItsSymbolsIsRefused) {
-  rewrite_info(info_with("SYMBOL(init_top_pgt)=ffffffff9a001000", "SYMBOL(init_top_pgt)=ffffffff9a002000"));
+  rewrite_info(
+      info_with("SYMBOL(init_top_pgt)=ffffffff9a001000", "SYMBOL(init_top_pgt)=ffffffff9a002000"));
   EXPECT_THAT(why_not(), HasSubstr("page tables: the root at 0x202000 does not map"));
 }
 
@@ -112,7 +111,8 @@ TEST_F(GuestKernelTest, EncryptedMemoryIsSaid) {
 }
 
 TEST_F(GuestKernelTest, PageTablesThatMapThemselvesAreJustPageTables) {
-  for (std::uint64_t i = 0; i < 256; ++i) guest_.word_at(SyntheticGuest::kCr3 + 8 * i) = SyntheticGuest::kCr3 | 3;
+  for (std::uint64_t i = 0; i < 256; ++i)
+    guest_.word_at(SyntheticGuest::kCr3 + 8 * i) = SyntheticGuest::kCr3 | 3;
   PageTables loop{SyntheticGuest::kCr3, false};
   guest_.reads() = {};
   auto mapped = loop.walk(*memory_, 0);
@@ -206,8 +206,8 @@ TEST_F(GuestKernelTest, IsGoneWhenItsFirstTaskOrItsPerCpuDataAre) {
 }
 
 TEST_F(GuestKernelTest, ASearchStopsWhenItIsTold) {
-  KernelSearch found = find_guest_kernel(*memory_, {RamMapping{0, SyntheticGuest::kBytes}},
-                                         [] { return true; });
+  KernelSearch found =
+      find_guest_kernel(*memory_, {RamMapping{0, SyntheticGuest::kBytes}}, [] { return true; });
   EXPECT_FALSE(found.kernel);
   EXPECT_LT(guest_.reads().calls, 10u);
 }

@@ -227,7 +227,8 @@ TEST_F(GuestResolverTest, InKernelModePageTablesAreAHintSinceKernelThreadsBorrow
 TEST_F(GuestResolverTest, SharedPageTablesAreNobodys) {
   std::uint64_t app = task(83, "parent");
   std::uint64_t child = task(84, "vfork");
-  guest_.put(child + SyntheticGuest::kMm, guest_.word_at(guest_.physical(app + SyntheticGuest::kMm)));
+  guest_.put(child + SyntheticGuest::kMm,
+             guest_.word_at(guest_.physical(app + SyntheticGuest::kMm)));
   EXPECT_EQ(resolver_.resolve(in_user_mode(guest_.cr3_of(app))),
             static_cast<std::uint32_t>(Unknown::not_resolved));
 }

@@ -81,8 +81,9 @@ std::string SyntheticGuest::vmcoreinfo() const {
   symbol("kallsyms_offsets", kSymOffsets);
   symbol("kallsyms_relative_base", kRelativeBase);
   auto phys_base = static_cast<std::int64_t>(kImage - (kText - kKernelMap));
-  return text + format("NUMBER(phys_base)={}\nNUMBER(pgtable_l5_enabled)={}\nKERNELOFFSET=19000000\n",
-                       phys_base, options_.five_levels ? 1 : 0);
+  return text +
+         format("NUMBER(phys_base)={}\nNUMBER(pgtable_l5_enabled)={}\nKERNELOFFSET=19000000\n",
+                phys_base, options_.five_levels ? 1 : 0);
 }
 
 void SyntheticGuest::make_symbols() {
@@ -151,8 +152,7 @@ void SyntheticGuest::make_cpus() {
   put(kText + kE820 + 76, kBytes);
   put(kText + kE820 + 84, std::uint32_t{1});
   for (std::uint64_t list : {kTasks, kThreadNode})
-    for (std::uint64_t way : {0, 8})
-      put(init_task() + list + way, init_task() + list);
+    for (std::uint64_t way : {0, 8}) put(init_task() + list + way, init_task() + list);
   write_task(init_task(), 0, 0, "swapper/0", 0, 0x200002);
   for (std::uint32_t cpu = 0; cpu < options_.cpus; ++cpu) {
     put(kText + kOffsets + 8ULL * cpu, gs_base(cpu));
