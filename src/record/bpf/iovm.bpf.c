@@ -4,10 +4,10 @@
  * It looks up whose VM that is, reads registers that are at hand, and puts one record of iovm_abi.h
  * into the ring of this CPU. What it does and how it counts is what iovm.ko does (kmod/README.md).
  *
- * Each CPU has a BPF ring buffer of its own, written by that CPU alone. A record is reserved first and
- * takes its time afterwards: so a reader who saw how far a ring is reserved at T knows that all that
- * comes later is later than T. A record that finds no room is counted for its vCPU, and the next
- * record of that vCPU is preceded by one that says how many are missing.
+ * Each CPU has a BPF ring buffer of its own, written by that CPU alone. A record is reserved first
+ * and takes its time afterwards: so a reader who saw how far a ring is reserved at T knows that all
+ * that comes later is later than T. A record that finds no room is counted for its vCPU, and the
+ * next record of that vCPU is preceded by one that says how many are missing.
  */
 #include <linux/bpf.h>
 /* the kernel's own before the helpers */
@@ -16,9 +16,9 @@
 #include <stdbool.h>
 
 #include "guest.h"
-#include "kernel_types.h"
 #include "regs.h"
 #include "state.h"
+#include "structures.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
@@ -78,8 +78,8 @@ struct {
 /* The state of that vCPU, made if it has none yet. */
 static __always_inline __u32 state_of(__u32 tgid, __u32 tid, __u32 vcpu) {
   __u64 key = (__u64)tgid << 32 | vcpu;
-  __u32 *known = bpf_map_lookup_elem(&states_by_vcpu, &key);
-  struct iovm_vcpu_state *state;
+  __u32* known = bpf_map_lookup_elem(&states_by_vcpu, &key);
+  struct iovm_vcpu_state* state;
   __u32 fresh;
 
   if (!known) {
@@ -99,11 +99,11 @@ static __always_inline __u32 state_of(__u32 tgid, __u32 tid, __u32 vcpu) {
 }
 
 /* The vCPU whose preemption notifier KVM has put on this thread, and what of it never changes. */
-static __always_inline void find_vcpu(struct task_struct *task, struct iovm_cpu_state *cpu) {
-  struct kvm_vcpu *vcpu = (void *)cpu->notifier -
+static __always_inline void find_vcpu(struct task_struct* task, struct iovm_cpu_state* cpu) {
+  struct kvm_vcpu* vcpu = (void*)cpu->notifier -
                           bpf_core_field_offset(struct kvm_vcpu, preempt_notifier) -
                           bpf_core_field_offset(struct preempt_notifier, link);
-  struct kvm *kvm;
+  struct kvm* kvm;
 
   cpu->vcpu = 0;
   cpu->vcpu_id = 0;
@@ -115,13 +115,14 @@ static __always_inline void find_vcpu(struct task_struct *task, struct iovm_cpu_
   cpu->hidden = bpf_core_field_exists(vcpu->arch.guest_state_protected) &&
                 copy_of(vcpu->arch.guest_state_protected);
   cpu->vmcb = 0;
-  if (settings.svm && bpf_core_field_exists(((struct vcpu_svm *)0)->vmcb))
-    cpu->vmcb = (__u64)copy_of(((struct vcpu_svm *)vcpu)->vmcb);
+  if (settings.svm && bpf_core_field_exists(((struct vcpu_svm*)0)->vmcb))
+    cpu->vmcb = (__u64)copy_of(((struct vcpu_svm*)vcpu)->vmcb);
 }
 
-static __noinline int look_at(struct task_struct *task, struct iovm_cpu_state *cpu, __u64 notifier) {
+static __noinline int look_at(struct task_struct* task, struct iovm_cpu_state* cpu,
+                              __u64 notifier) {
   __u32 tgid = (__u32)task->tgid;
-  __u32 *guest = bpf_map_lookup_elem(&vms, &tgid);
+  __u32* guest = bpf_map_lookup_elem(&vms, &tgid);
 
   cpu->epoch = control.epoch;
   cpu->tid = (__u32)task->pid;
@@ -136,7 +137,7 @@ static __noinline int look_at(struct task_struct *task, struct iovm_cpu_state *c
 
 /* --- Into the ring ---------------------------------------------------------------------------- */
 
-static __always_inline void count_drop(struct iovm_vcpu_state *state, enum iovm_drop cause) {
+static __always_inline void count_drop(struct iovm_vcpu_state* state, enum iovm_drop cause) {
   if (!state->gap) state->gap_first = bpf_ktime_get_ns();
   state->gap++;
   state->gap_cause = cause;
@@ -146,7 +147,7 @@ static __always_inline void count_drop(struct iovm_vcpu_state *state, enum iovm_
 /* What the tracepoint says. */
 struct access {
   __u64 address;
-  const void *value;
+  const void* value;
   __u32 size;
   __u32 count;
   __u16 present;
@@ -154,24 +155,33 @@ struct access {
   __u8 direction;
 };
 
-/* The first element, of 1, 2, 4 or 8 bytes. */
-static __always_inline bool read_value(__u64 *to, const void *from, __u32 size) {
-  if (settings.direct) { /* a structure that begins with a number, whichever */
-    struct kvm_vcpu_arch *at = cast_to(struct kvm_vcpu_arch, from);
+/* By a load, for the sizes that there are loads of; whether it was one. */
+static __always_inline bool load_value(__u64* to, const void* from, __u32 size) {
+  struct kvm_vcpu_arch* at; /* begins with a number: that is all that is wanted of it */
 
-    *to = size == 1   ? *(volatile __u8 *)&at->regs[0]
-          : size == 2 ? *(volatile __u16 *)&at->regs[0]
-          : size == 4 ? *(volatile __u32 *)&at->regs[0]
-                      : *(volatile __u64 *)&at->regs[0];
-    return true;
-  }
+  if (!settings.direct || bpf_core_field_offset(struct kvm_vcpu_arch, regs) != 0) return false;
+  at = cast_to(struct kvm_vcpu_arch, from);
+  if (size == 1)
+    *to = *(volatile __u8*)&at->regs[0];
+  else if (size == 2)
+    *to = *(volatile __u16*)&at->regs[0];
+  else if (size == 4)
+    *to = *(volatile __u32*)&at->regs[0];
+  else if (size == 8)
+    *to = *(volatile __u64*)&at->regs[0];
+  return size == 1 || size == 2 || size == 4 || size == 8;
+}
+
+/* The first element. */
+static __always_inline bool read_value(__u64* to, const void* from, __u32 size) {
+  if (load_value(to, from, size)) return true;
   size = size < sizeof(*to) ? size : sizeof(*to);
   asm volatile("" : "+r"(size)); /* so that the bound is said where the verifier looks for it */
   return bpf_probe_read_kernel(to, size & (2 * sizeof(*to) - 1), from) == 0;
 }
 
-static __always_inline void fill(struct iovm_record *record, const struct access *access,
-                                 struct task_struct *task, const struct iovm_cpu_state *cpu) {
+static __always_inline void fill(struct iovm_record* record, const struct access* access,
+                                 struct task_struct* task, const struct iovm_cpu_state* cpu) {
   record->address = access->address;
   record->value = 0;
   record->rip = record->cr3 = record->gs_base = 0;
@@ -190,8 +200,8 @@ static __always_inline void fill(struct iovm_record *record, const struct access
   read_regs(cpu, record);
 }
 
-static __always_inline void fill_loss(struct iovm_record *loss, const struct iovm_record *after,
-                                      struct iovm_vcpu_state *state) {
+static __always_inline void fill_loss(struct iovm_record* loss, const struct iovm_record* after,
+                                      struct iovm_vcpu_state* state) {
   __builtin_memset(loss, 0, sizeof(*loss));
   loss->time = after->time;
   loss->address = state->gap_first;
@@ -207,8 +217,8 @@ static __always_inline void fill_loss(struct iovm_record *loss, const struct iov
   loss->present |= IOVM_HAS_VCPU;
 }
 
-static __always_inline void fill_task(struct iovm_task *told, const struct iovm_record *after,
-                                      struct iovm_task *task) {
+static __always_inline void fill_task(struct iovm_task* told, const struct iovm_record* after,
+                                      struct iovm_task* task) {
   task->time = after->time;
   task->tgid = after->tgid;
   task->tid = after->tid;
@@ -220,15 +230,15 @@ static __always_inline void fill_task(struct iovm_task *told, const struct iovm_
 }
 
 /*
- * A fact about pointers that is tested later, where the pointers themselves must not be: until 6.2 the
- * verifier takes a reserved record that is tested twice for one that may be none.
+ * A fact about pointers that is tested later, where the pointers themselves must not be: until 6.2
+ * the verifier takes a reserved record that is tested twice for one that may be none.
  */
 #define remember(fact) asm volatile("" : "+r"(fact))
 
 /* The record, and before it what was lost and another task, if any; all of them or none. */
-static __always_inline void put(void *ring, struct iovm_cpu_state *cpu, const struct access *access,
-                                struct task_struct *task, struct iovm_vcpu_state *state) {
-  const struct iovm_guest *guest = state->slot ? bpf_map_lookup_elem(&guests, &cpu->guest) : 0;
+static __always_inline void put(void* ring, struct iovm_cpu_state* cpu, const struct access* access,
+                                struct task_struct* task, struct iovm_vcpu_state* state) {
+  const struct iovm_guest* guest = state->slot ? bpf_map_lookup_elem(&guests, &cpu->guest) : 0;
   struct iovm_task *told = 0, of_guest = {};
   struct iovm_record *loss = 0, *record;
   struct guest_view view = {};
@@ -279,13 +289,13 @@ static __always_inline void put(void *ring, struct iovm_cpu_state *cpu, const st
   state->records++;
 }
 
-static __always_inline int see(const struct access *access) {
-  struct task_struct *task = bpf_get_current_task_btf();
+static __always_inline int see(const struct access* access) {
+  struct task_struct* task = bpf_get_current_task_btf();
   __u64 notifier = (__u64)task->preempt_notifiers.first;
   __u32 number = bpf_get_smp_processor_id(), which;
-  struct iovm_cpu_state *cpu = bpf_map_lookup_elem(&cpus, &number);
-  struct iovm_vcpu_state *state;
-  void *ring;
+  struct iovm_cpu_state* cpu = bpf_map_lookup_elem(&cpus, &number);
+  struct iovm_vcpu_state* state;
+  void* ring;
 
   if (!cpu) return 0; /* cannot be */
   if (cpu->tid != (__u32)task->pid || cpu->notifier != notifier || cpu->epoch != control.epoch)
@@ -302,13 +312,14 @@ static __always_inline int see(const struct access *access) {
   return 0;
 }
 
-/* --- The tracepoints (arch/x86/kvm/trace.h, include/trace/events/kvm.h) ------------------------- */
+/* --- The tracepoints (arch/x86/kvm/trace.h, include/trace/events/kvm.h) -------------------------
+ */
 
 enum { PIO_OUT = 1 };
 enum { MMIO_READ_UNSATISFIED = 0, MMIO_READ = 1, MMIO_WRITE = 2 };
 
 /* Argument n, a setting: the verifier takes the one case and drops the others. */
-static __always_inline __u64 argument(void *ctx, __u32 n) {
+static __always_inline __u64 argument(void* ctx, __u32 n) {
   __u64 value = 0;
 
   switch (n) {
@@ -335,15 +346,14 @@ static __always_inline __u64 argument(void *ctx, __u32 n) {
 }
 
 SEC("raw_tp/kvm_pio")
-int see_pio(void *ctx) {
+int see_pio(void* ctx) {
   struct access access = {
       .kind = IOVM_PIO,
-      .direction =
-          (__u32)argument(ctx, settings.pio_rw) == PIO_OUT ? IOVM_WRITE : IOVM_READ,
+      .direction = (__u32)argument(ctx, settings.pio_rw) == PIO_OUT ? IOVM_WRITE : IOVM_READ,
       .address = (__u32)argument(ctx, settings.pio_port),
       .size = (__u32)argument(ctx, settings.pio_size),
       .count = (__u32)argument(ctx, settings.pio_count),
-      .value = (const void *)argument(ctx, settings.pio_data),
+      .value = (const void*)argument(ctx, settings.pio_data),
       .present = IOVM_HAS_SIZE | IOVM_HAS_COUNT,
   };
 
@@ -351,7 +361,7 @@ int see_pio(void *ctx) {
 }
 
 SEC("raw_tp/kvm_mmio")
-int see_mmio(void *ctx) {
+int see_mmio(void* ctx) {
   __u32 type = (__u32)argument(ctx, settings.mmio_type);
   __u64 value = argument(ctx, settings.mmio_val);
   struct access access = {
@@ -360,7 +370,7 @@ int see_mmio(void *ctx) {
       .address = argument(ctx, settings.mmio_gpa),
       .size = (__u32)argument(ctx, settings.mmio_len),
       .count = 1,
-      .value = type == MMIO_READ_UNSATISFIED ? 0 : (const void *)value,
+      .value = type == MMIO_READ_UNSATISFIED ? 0 : (const void*)value,
       .present = IOVM_HAS_SIZE | IOVM_HAS_COUNT,
   };
 
@@ -368,7 +378,7 @@ int see_mmio(void *ctx) {
 }
 
 SEC("raw_tp/kvm_fast_mmio")
-int see_fast_mmio(void *ctx) {
+int see_fast_mmio(void* ctx) {
   struct access access = {
       .kind = IOVM_FAST_MMIO,
       .direction = IOVM_WRITE,

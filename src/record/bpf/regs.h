@@ -12,8 +12,8 @@
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
 
-#include "kernel_types.h"
 #include "state.h"
+#include "structures.h"
 
 extern const volatile struct iovm_bpf_settings settings;
 

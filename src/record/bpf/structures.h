@@ -4,8 +4,8 @@
  * nothing else: where those are is worked out when the program is loaded, from the types of the
  * running kernel and its modules (CO-RE). No header of any kernel is needed to build it.
  */
-#ifndef IOVM_BPF_KERNEL_TYPES_H
-#define IOVM_BPF_KERNEL_TYPES_H
+#ifndef IOVM_BPF_STRUCTURES_H
+#define IOVM_BPF_STRUCTURES_H
 
 #include <linux/types.h>
 #include <stdbool.h>
