@@ -13,7 +13,7 @@ void GuestAttribution::see_vms(const std::vector<trace::VmInfo>& vms) {
     const trace::VmInfo& vm = vms[i];
     auto finder = std::make_unique<GuestFinder>(
         [root = proc_root_, pid = static_cast<pid_t>(vm.pid), memory = vm.memory](
-            const SearchStop& stop) { return find_guest(root, pid, memory, stop); });
+            const SearchLimits& limits) { return find_guest(root, pid, memory, limits); });
     std::string name = vm.name.empty() ? format("pid {}", vm.pid) : vm.name;
     guests_.push_back({std::make_unique<GuestVm>(static_cast<std::uint16_t>(i), vm.pid, processes_,
                                                  *session_, std::move(finder)),

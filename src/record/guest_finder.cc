@@ -15,13 +15,13 @@ constexpr milliseconds kLongestPause{2000};
 }  // namespace
 
 Result<FoundGuest> find_guest(const std::string& proc_root, pid_t vmm, std::uint64_t memory_size,
-                              const SearchStop& stop) {
+                              const SearchLimits& limits) {
   auto memory = ProcessMemory::open(proc_root, vmm);
   if (!memory) return std::move(memory).error();
   auto mappings = find_ram(proc_root, vmm, memory_size);
   if (!mappings) return std::move(mappings).error();
   FoundGuest found{std::move(*memory), {}};
-  found.search = find_guest_kernel(*found.memory, *mappings, stop);
+  found.search = find_guest_kernel(*found.memory, *mappings, limits);
   return found;
 }
 
@@ -48,6 +48,14 @@ void GuestFinder::look_again() {
     wanted_ = true;
   }
   wake_.notify_all();
+}
+
+void GuestFinder::look_for_another(const GuestKernel& wrong) {
+  {
+    std::lock_guard lock(mutex_);
+    rejected_.push_back(wrong.text_at);
+  }
+  look_again();
 }
 
 void GuestFinder::wait_for_first_search(std::chrono::nanoseconds patience) {
@@ -79,9 +87,14 @@ void GuestFinder::run() {
 }
 
 void GuestFinder::search() {
-  auto began = std::chrono::steady_clock::now();
-  auto found =
-      find_([this, began] { return stop_ || std::chrono::steady_clock::now() > began + kLongest; });
+  auto end = std::chrono::steady_clock::now() + kLongest;
+  SearchLimits limits;
+  limits.stop = [this, end] { return stop_ || std::chrono::steady_clock::now() > end; };
+  {
+    std::lock_guard lock(mutex_);
+    limits.rejected = rejected_;
+  }
+  auto found = find_(limits);
   std::lock_guard lock(mutex_);
   searched_ = true;
   wake_.notify_all();
@@ -90,7 +103,7 @@ void GuestFinder::search() {
     return;
   }
   why_not_ = found->search.why_not;
-  if (!found->search.kernel) return;
+  if (!found->search.kernel) return rejected_.clear();
   found_ = std::make_unique<FoundGuest>(std::move(*found));
   wanted_ = false;
 }

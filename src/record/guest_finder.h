@@ -18,6 +18,7 @@
 #include <mutex>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "record/guest_kernel.h"
 
@@ -29,16 +30,15 @@ struct FoundGuest {
 };
 
 // One search, now. The error: there is no such process, or no right to look into it.
-Result<FoundGuest> find_guest(
-    const std::string& proc_root, pid_t vmm, std::uint64_t memory_size,
-    const SearchStop& stop = [] { return false; });
+Result<FoundGuest> find_guest(const std::string& proc_root, pid_t vmm, std::uint64_t memory_size,
+                              const SearchLimits& limits = {});
 
 class GuestFinder {
  public:
   static constexpr std::chrono::seconds kLongest{20};
 
   // find_guest() of some VM, mostly.
-  using Find = std::function<Result<FoundGuest>(const SearchStop&)>;
+  using Find = std::function<Result<FoundGuest>(const SearchLimits&)>;
   explicit GuestFinder(Find find);
   ~GuestFinder();
   GuestFinder(const GuestFinder&) = delete;
@@ -47,6 +47,9 @@ class GuestFinder {
   // The kernel, once, when it is found; null until then.
   std::unique_ptr<FoundGuest> take();
   void look_again();
+  // The same, passing over the kernel that was found, which nobody runs on: the rest of a former
+  // boot. It is tried again when nothing else is found.
+  void look_for_another(const GuestKernel& wrong);
   // Returns when the first search has ended, whatever came of it; at the latest after `patience`.
   void wait_for_first_search(std::chrono::nanoseconds patience);
   // Why nothing is found yet; empty if nothing was tried, or it is found.
@@ -62,6 +65,7 @@ class GuestFinder {
   std::condition_variable wake_;
   std::unique_ptr<FoundGuest> found_;
   std::string why_not_;
+  std::vector<std::uint64_t> rejected_;
   bool searched_ = false;  // at least once
   bool wanted_ = true;
   std::atomic<bool> stop_ = false;

@@ -81,7 +81,7 @@ std::unique_ptr<GuestKernel> try_vmcoreinfo(const GuestMemory& memory, const Vmc
   auto kernel = std::make_unique<GuestKernel>(memory, *tables, *layout);
   kernel->release = info.release;
   kernel->build_id = info.build_id;
-  kernel->how = "VMCOREINFO";
+  kernel->text_at = info.hva;
   return kernel;
 }
 
@@ -99,16 +99,17 @@ bool self_test(GuestKernel& kernel, Steps& steps) {
 // Keeps the try that got furthest.
 class Search {
  public:
-  Search(GuestMemory& memory, const SearchStop& stop) : memory_(memory), stop_(stop) {}
+  Search(GuestMemory& memory, const SearchLimits& limits) : memory_(memory), limits_(limits) {}
 
-  bool try_all(const std::vector<VmcoreInfo>& infos, const std::vector<RamLayout>& layouts) {
+  bool try_all(const VmcoreInfo& info, const std::vector<RamLayout>& layouts) {
+    any_ = true;
     for (const RamLayout& layout : layouts) {
       memory_.set_slots(layout.slots);
-      for (const VmcoreInfo& info : infos)
-        if (!stop_() && try_one(info, layout)) return true;
+      if (!limits_.stop() && try_one(info, layout)) return true;
     }
     return false;
   }
+  bool has_any() const { return any_; }
 
   void nothing_in(std::size_t mappings, std::uint64_t pages) {
     Steps steps;
@@ -152,9 +153,10 @@ class Search {
   }
 
   GuestMemory& memory_;
-  const SearchStop& stop_;
+  const SearchLimits& limits_;
   KernelSearch result_;
   std::size_t furthest_ = 0;
+  bool any_ = false;  // text to try
 };
 
 }  // namespace
@@ -186,17 +188,18 @@ std::string describe_kernel(const GuestKernel& kernel) {
 }
 
 KernelSearch find_guest_kernel(GuestMemory& memory, const std::vector<RamMapping>& mappings,
-                               const SearchStop& stop) {
-  Search search(memory, stop);
+                               const SearchLimits& limits) {
+  Search search(memory, limits);
   std::uint64_t pages = 0;
   bool found = false;
   for (const RamMapping& mapping : mappings) {
-    VmcoreScan scan = scan_for_vmcoreinfo(memory, mapping, stop);
-    pages += scan.pages;
-    found = found || !scan.found.empty();
-    if (search.try_all(scan.found, layouts_of(mapping, mappings))) return search.take();
+    std::vector<RamLayout> layouts = layouts_of(mapping, mappings);
+    pages += scan_for_vmcoreinfo(memory, mapping, limits, [&](const VmcoreInfo& info) {
+      return found = search.try_all(info, layouts);
+    });
+    if (found) return search.take();
   }
-  if (!found) search.nothing_in(mappings.size(), pages);
+  if (!search.has_any()) search.nothing_in(mappings.size(), pages);
   return search.take();
 }
 

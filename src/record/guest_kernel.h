@@ -69,8 +69,8 @@ class GuestKernel {
 
   std::string release;
   std::string build_id;
-  std::string ram;  // the arrangement's name
-  std::string how;  // how it was found: "VMCOREINFO", "scan of its image"
+  std::string ram;            // the arrangement's name
+  std::uint64_t text_at = 0;  // the VMCOREINFO that led to it, in the VMM
 
  private:
   KernelSpace space_;
@@ -89,9 +89,8 @@ struct KernelSearch {
 };
 
 // Searches `mappings`; on success memory's slots are those of the arrangement that fits.
-// `stop` is asked between the steps: a guest can leave very many texts to be tried.
-KernelSearch find_guest_kernel(
-    GuestMemory& memory, const std::vector<RamMapping>& mappings,
-    const SearchStop& stop = [] { return false; });
+// A guest can leave very many texts to be tried: the limits are looked at between the steps.
+KernelSearch find_guest_kernel(GuestMemory& memory, const std::vector<RamMapping>& mappings,
+                               const SearchLimits& limits = {});
 
 }  // namespace iovm::record

@@ -90,6 +90,8 @@ void GuestVm::tell_slot(std::uint16_t number, const GuestCpu* cpu) {
 
 // The kernel is gone: nothing that is read by its layout means anything.
 void GuestVm::lose() {
+  bool wrong = state_ == State::unconfirmed && resolver_.kernel() != nullptr;
+  if (wrong) finder_->look_for_another(*resolver_.kernel());
   resolver_.detach();
   for (std::size_t i = 0; i < vcpus_.size(); ++i)
     if (vcpus_[i].told) tell_slot(static_cast<std::uint16_t>(i), nullptr);
@@ -99,7 +101,7 @@ void GuestVm::lose() {
   guest_told_ = false;
   state_ = State::looking;
   ++changes_;
-  finder_->look_again();
+  if (!wrong) finder_->look_again();
 }
 
 // Whether the kernel that was found is the one that runs.

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <utility>
 
 #include "base/text.h"
 
@@ -74,6 +75,48 @@ std::optional<std::string> text_at(const GuestMemory& memory, std::uint64_t hva)
   return text;
 }
 
+// Looks at pages and remembers what was found.
+class Scan {
+ public:
+  Scan(const GuestMemory& memory, TakeVmcoreInfo take) : memory_(memory), take_(std::move(take)) {}
+
+  // The resident of `count` pages from `base` on, the last first.
+  void look_at(std::uint64_t base, std::size_t count) {
+    std::vector<bool> resident = memory_.resident(base, count);
+    pages_.clear();
+    for (std::size_t i = count; i > 0; --i)
+      if (resident[i - 1]) pages_.push_back(base + (i - 1) * kPage);
+    heads_.resize(pages_.size() * kHead);
+    memory_.read_heads(pages_, kHead, heads_);
+    looked_at_ += pages_.size();
+    for (std::size_t i = 0; i < pages_.size() && !done_; ++i) {
+      std::string_view head(reinterpret_cast<const char*>(heads_.data()) + i * kHead, kHead);
+      if (head.starts_with(kStart)) found_at(pages_[i]);
+      if (head.ends_with(kStart)) found_at(pages_[i] + kNoteText);
+    }
+  }
+  bool done() const { return done_; }
+  std::uint64_t looked_at() const { return looked_at_; }
+
+ private:
+  void found_at(std::uint64_t hva) {
+    auto text = text_at(memory_, hva);
+    if (done_ || !text || std::find(seen_.begin(), seen_.end(), *text) != seen_.end()) return;
+    seen_.push_back(*text);
+    auto info = parse_vmcoreinfo(*text);
+    if (info) info->hva = hva;
+    done_ = (info && take_(*info)) || seen_.size() >= kMostTexts;
+  }
+
+  const GuestMemory& memory_;
+  TakeVmcoreInfo take_;
+  std::vector<std::string> seen_;
+  std::vector<std::uint64_t> pages_;
+  std::vector<std::byte> heads_;
+  std::uint64_t looked_at_ = 0;
+  bool done_ = false;
+};
+
 }  // namespace
 
 std::optional<std::uint64_t> VmcoreInfo::symbol(std::string_view name) const {
@@ -95,39 +138,18 @@ std::optional<VmcoreInfo> parse_vmcoreinfo(std::string_view text) {
   return std::move(info);
 }
 
-VmcoreScan scan_for_vmcoreinfo(const GuestMemory& memory, const RamMapping& mapping,
-                               const SearchStop& stop, std::size_t limit) {
-  constexpr std::size_t kChunk = 16384;  // pages: 64 MiB
-  VmcoreScan scan;
-  std::vector<std::string> seen;
-  std::vector<std::uint64_t> pages;
-  std::vector<std::byte> heads(kChunk * kHead);
-  auto look = [&](std::uint64_t hva) {
-    auto text = text_at(memory, hva);
-    if (!text || std::find(seen.begin(), seen.end(), *text) != seen.end()) return;
-    seen.push_back(*text);
-    if (auto info = parse_vmcoreinfo(*text)) {
-      info->hva = hva;
-      scan.found.push_back(std::move(*info));
-    }
-  };
-  for (std::uint64_t end = mapping.size / kPage; end > 0 && seen.size() < limit && !stop();) {
+std::uint64_t scan_for_vmcoreinfo(const GuestMemory& memory, const RamMapping& mapping,
+                                  const SearchLimits& limits, const TakeVmcoreInfo& take) {
+  constexpr std::size_t kChunk = 4096;  // pages: 16 MiB
+  Scan scan(memory, [&](const VmcoreInfo& info) {
+    return std::ranges::find(limits.rejected, info.hva) == limits.rejected.end() && take(info);
+  });
+  for (std::uint64_t end = mapping.size / kPage; end > 0 && !scan.done() && !limits.stop();) {
     std::size_t count = std::min<std::size_t>(kChunk, end);
     end -= count;
-    std::uint64_t base = mapping.start + end * kPage;
-    std::vector<bool> resident = memory.resident(base, count);
-    pages.clear();
-    for (std::size_t i = 0; i < count; ++i)
-      if (resident[i]) pages.push_back(base + i * kPage);
-    memory.read_heads(pages, kHead, heads);
-    scan.pages += pages.size();
-    for (std::size_t i = 0; i < pages.size() && seen.size() < limit; ++i) {
-      std::string_view head(reinterpret_cast<const char*>(heads.data()) + i * kHead, kHead);
-      if (head.starts_with(kStart)) look(pages[i]);
-      if (head.ends_with(kStart)) look(pages[i] + kNoteText);
-    }
+    scan.look_at(mapping.start + end * kPage, count);
   }
-  return scan;
+  return scan.looked_at();
 }
 
 }  // namespace iovm::record

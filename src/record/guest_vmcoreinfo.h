@@ -44,15 +44,17 @@ inline constexpr std::uint64_t kKernelMap = 0xffffffff80000000;
 // Nothing if it lacks what every one has (release, phys_base, init_top_pgt) or is malformed.
 std::optional<VmcoreInfo> parse_vmcoreinfo(std::string_view text);
 
-// Asked now and then by a search; true: give up.
-using SearchStop = std::function<bool()>;
-
-// The different texts in a mapping, at most `limit`; and how many pages were looked at.
-struct VmcoreScan {
-  std::vector<VmcoreInfo> found;
-  std::uint64_t pages = 0;
+struct SearchLimits {
+  std::function<bool()> stop = [] { return false; };  // asked now and then; true: give up
+  std::vector<std::uint64_t>
+      rejected;  // texts that led to a kernel nobody runs on: VmcoreInfo::hva
 };
-VmcoreScan scan_for_vmcoreinfo(const GuestMemory& memory, const RamMapping& mapping,
-                               const SearchStop& stop, std::size_t limit = 8);
+
+// Gives the different texts in a mapping to `take` as they are found, until it says that it has
+// what it wanted, or kMostTexts were found. The number of pages that were looked at.
+inline constexpr std::size_t kMostTexts = 8;
+using TakeVmcoreInfo = std::function<bool(const VmcoreInfo&)>;
+std::uint64_t scan_for_vmcoreinfo(const GuestMemory& memory, const RamMapping& mapping,
+                                  const SearchLimits& limits, const TakeVmcoreInfo& take);
 
 }  // namespace iovm::record

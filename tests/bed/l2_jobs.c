@@ -19,7 +19,8 @@
  *
  *   @edu BAR CONFIG         where it is: memory, and what 0xcf8 gets for register 0; 0 without
  *   @job CLASS PID COMM     before its accesses (classes are the ports, "mmio"), or after for short ones
- *   @ready, @done           before the first and after the last; between them a line is waited for
+ *   @ready, @done           before the first and after the last; between them a line is waited for,
+ *                           and after them another, which reboots
  *
  * The kernel's command line: rounds=N (1) for all of it N times, busy: a computing process a CPU.
  */
@@ -37,6 +38,7 @@
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/reboot.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -262,5 +264,6 @@ int main(int argc, char** argv) {
   if (!fgets(line, sizeof line, stdin)) sleep(1);
   for (int i = rounds ? atoi(rounds + 7) : 1; i > 0; i--) run_all();
   puts("@done");
+  if (fgets(line, sizeof line, stdin)) reboot(RB_AUTOBOOT);
   for (;;) sleep(1000);
 }

@@ -206,10 +206,20 @@ TEST_F(GuestKernelTest, IsGoneWhenItsFirstTaskOrItsPerCpuDataAre) {
 }
 
 TEST_F(GuestKernelTest, ASearchStopsWhenItIsTold) {
-  KernelSearch found =
-      find_guest_kernel(*memory_, {RamMapping{0, SyntheticGuest::kBytes}}, [] { return true; });
-  EXPECT_FALSE(found.kernel);
+  EXPECT_FALSE(SyntheticGuest::search(*memory_, {[] { return true; }, {}}).kernel);
   EXPECT_LT(guest_.reads().calls, 10u);
+}
+
+TEST_F(GuestKernelTest, ARejectedTextIsPassedOverAndItsCopyTaken) {
+  KernelSearch first = search();
+  ASSERT_TRUE(first.kernel);
+  rewrite_info(guest_.vmcoreinfo());
+  guest_.put_text(guest_.direct_map() + 0xf00000, guest_.vmcoreinfo() + "CRASHTIME=0\n");
+  SearchLimits limits;
+  limits.rejected = {0xf00000};
+  KernelSearch second = SyntheticGuest::search(*memory_, limits);
+  ASSERT_TRUE(second.kernel);
+  EXPECT_EQ(second.kernel->text_at, SyntheticGuest::kInfo);
 }
 
 }  // namespace

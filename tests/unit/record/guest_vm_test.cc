@@ -24,9 +24,9 @@ class GuestVmTest : public testing::Test {
  protected:
   void SetUp() override { start(); }
   void start() {
-    auto find = [this](const SearchStop&) -> Result<FoundGuest> {
+    auto find = [this](const SearchLimits& limits) -> Result<FoundGuest> {
       FoundGuest found{guest_.memory(), {}};
-      found.search = guest_.search(*found.memory);
+      found.search = guest_.search(*found.memory, limits);
       return found;
     };
     vm_ = std::make_unique<GuestVm>(0, kVmm, processes_, session_,

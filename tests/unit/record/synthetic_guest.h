@@ -83,8 +83,8 @@ class SyntheticGuest {
 
   // The VM's memory as the code under test gets it; the guest must outlive it.
   std::unique_ptr<GuestMemory> memory();
-  KernelSearch search(GuestMemory& memory) const {
-    return find_guest_kernel(memory, {RamMapping{0, kBytes}});
+  static KernelSearch search(GuestMemory& memory, const SearchLimits& limits = {}) {
+    return find_guest_kernel(memory, {RamMapping{0, kBytes}}, limits);
   }
   Reads& reads() { return reads_; }
 
