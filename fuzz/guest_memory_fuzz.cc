@@ -36,8 +36,9 @@ bool next(std::span<const std::uint8_t>& input, Change& change) {
 
 void apply(SyntheticGuest& guest, const Change& change) {
   // The image, the root and first tables, the tasks, VMCOREINFO, per-CPU data, anywhere.
-  constexpr std::uint64_t kParts[][2] = {{0x200000, 0x40000}, {0x100000, 0x8000}, {0x600000, 0x8000},
-                                         {0x500000, 0x2000},  {0xa1fb00, 0x100},  {0, 0xfffff0}};
+  constexpr std::uint64_t kParts[][2] = {{0x200000, 0x40000}, {0x100000, 0x8000},
+                                         {0x600000, 0x8000},  {0x500000, 0x2000},
+                                         {0xa1fb00, 0x100},   {0, 0xfffff0}};
   const auto& part = kParts[change.how % std::size(kParts)];
   std::uint64_t at = part[0] + change.place % part[1] / 8 * 8;
   std::uint64_t value = change.value;
@@ -68,7 +69,8 @@ void resolve_all(SyntheticGuest& guest, GuestResolver& resolver, std::uint64_t s
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   std::span<const std::uint8_t> input(data, size);
   if (input.empty()) return 0;
-  SyntheticGuest guest({static_cast<SyntheticGuest::Era>(input[0] % 3), (input[0] & 8) != 0, true, 2});
+  SyntheticGuest guest(
+      {static_cast<SyntheticGuest::Era>(input[0] % 3), (input[0] & 8) != 0, true, 2});
   guest.add_task(20, "thread", 5, 0, guest.add_task(10, "app", 5));
   bool before = (input[0] & 16) != 0;
   input = input.subspan(1);

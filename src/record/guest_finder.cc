@@ -8,9 +8,10 @@
 namespace iovm::record {
 namespace {
 
-using std::chrono::milliseconds;
-constexpr milliseconds kFirstPause{200};
-constexpr milliseconds kLongestPause{2000};
+using Clock = std::chrono::steady_clock;
+constexpr std::chrono::milliseconds kShortestPause{200};
+constexpr std::chrono::seconds kHurried{60};  // a boot takes less
+constexpr std::chrono::seconds kLongestPause{60};
 
 }  // namespace
 
@@ -46,6 +47,15 @@ void GuestFinder::look_again() {
     std::lock_guard lock(mutex_);
     found_.reset();
     wanted_ = true;
+    hurry_ = true;
+  }
+  wake_.notify_all();
+}
+
+void GuestFinder::hurry() {
+  {
+    std::lock_guard lock(mutex_);
+    hurry_ = true;
   }
   wake_.notify_all();
 }
@@ -68,28 +78,35 @@ std::string GuestFinder::why_not() const {
   return why_not_;
 }
 
+// While it is hurried, a fifth of the time goes into searching at most; later ever less.
 void GuestFinder::run() {
-  milliseconds pause = kFirstPause;
   std::unique_lock lock(mutex_);
+  Clock::time_point hurried;
+  Clock::duration pause{};
   while (!stop_) {
     if (!wanted_) {
-      pause = kFirstPause;
       wake_.wait(lock, [this] { return stop_ || wanted_; });
       continue;
     }
+    Clock::time_point began = Clock::now();
+    if (std::exchange(hurry_, false)) hurried = began;
     lock.unlock();
     search();
     lock.lock();
     if (!wanted_) continue;
-    wake_.wait_for(lock, pause, [this] { return stop_.load(); });
-    pause = std::min(pause * 2, kLongestPause);
+    Clock::time_point now = Clock::now();
+    bool in_time = now < hurried + kHurried;
+    pause = in_time ? std::max<Clock::duration>(4 * (now - began), kShortestPause)
+                    : std::min<Clock::duration>(2 * pause, kLongestPause);
+    Clock::time_point next = now + pause;
+    wake_.wait_until(lock, next, [this, in_time] { return stop_ || (hurry_ && !in_time); });
   }
 }
 
 void GuestFinder::search() {
-  auto end = std::chrono::steady_clock::now() + kLongest;
+  auto end = Clock::now() + kLongest;
   SearchLimits limits;
-  limits.stop = [this, end] { return stop_ || std::chrono::steady_clock::now() > end; };
+  limits.stop = [this, end] { return stop_ || Clock::now() > end; };
   {
     std::lock_guard lock(mutex_);
     limits.rejected = rejected_;

@@ -2,8 +2,9 @@
 //
 // Looks for a VM's guest kernel in a thread of its own, so that nobody who handles events waits for
 // it: a search reads for up to seconds, and a guest that is still booting has to be asked again and
-// again. It tries until it finds one, at first every 200 ms, then slower; take() hands it over, and
-// look_again() starts anew, after a reboot of the guest. A search ends after kLongest, whatever a
+// again. It tries until it finds one, for some time several times a second, then ever more seldom,
+// since it may be no Linux; take() hands it over. look_again() starts anew, after a reboot of the
+// guest, and hurry() is for signs that it boots. A search ends after kLongest, whatever a
 // guest has left in its memory to be tried, and soon when the finder is destroyed.
 #pragma once
 
@@ -47,8 +48,9 @@ class GuestFinder {
   // The kernel, once, when it is found; null until then.
   std::unique_ptr<FoundGuest> take();
   void look_again();
-  // The same, passing over the kernel that was found, which nobody runs on: the rest of a former
-  // boot. It is tried again when nothing else is found.
+  void hurry();
+  // The same as look_again(), passing over the kernel that was found, which nobody runs on: the
+  // rest of a former boot. It is tried again when nothing else is found.
   void look_for_another(const GuestKernel& wrong);
   // Returns when the first search has ended, whatever came of it; at the latest after `patience`.
   void wait_for_first_search(std::chrono::nanoseconds patience);
@@ -68,6 +70,7 @@ class GuestFinder {
   std::vector<std::uint64_t> rejected_;
   bool searched_ = false;  // at least once
   bool wanted_ = true;
+  bool hurry_ = true;
   std::atomic<bool> stop_ = false;
   std::thread thread_;  // last: it uses the others
 };

@@ -13,7 +13,8 @@ namespace iovm::record {
 namespace {
 
 constexpr unsigned kMostStrangers = 64;
-constexpr std::uint64_t kRootEvery = 50'000'000;  // ns
+constexpr std::uint64_t kRootEvery = 50'000'000;      // ns
+constexpr std::uint64_t kHurryEvery = 1'000'000'000;  // ns
 
 template <typename T>
 std::optional<T> if_present(const iovm_record& record, iovm_present bit, T value) {
@@ -164,12 +165,18 @@ std::optional<std::uint32_t> GuestVm::task_of(Vcpu& at, const iovm_record& recor
   return at.process;
 }
 
+std::uint32_t GuestVm::before_kernel(const GuestMoment& moment) {
+  if (!moment.outside_kernel()) return static_cast<std::uint32_t>(trace::Unknown::guest_not_ready);
+  if (state_ == State::looking && moment.time >= next_hurry_) {
+    next_hurry_ = moment.time + kHurryEvery;
+    finder_->hurry();
+  }
+  return resolver_.resolve(moment);
+}
+
 std::uint32_t GuestVm::process_of(const iovm_record& record) {
   GuestMoment moment = moment_of(record);
-  if (state_ == State::looking || !is_confirmed(moment)) {
-    if (moment.outside_kernel()) return resolver_.resolve(moment);
-    return static_cast<std::uint32_t>(trace::Unknown::guest_not_ready);
-  }
+  if (state_ == State::looking || !is_confirmed(moment)) return before_kernel(moment);
   bool has_vcpu = (record.present & IOVM_HAS_VCPU) != 0 && record.vcpu < IOVM_MAX_VCPUS;
   if (has_vcpu && trusts(vcpu(record.vcpu), record)) {
     moment.process = task_of(vcpu(record.vcpu), record);

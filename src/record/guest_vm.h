@@ -68,6 +68,7 @@ class GuestVm {
   void attach(FoundGuest found);
   void lose();
   bool is_confirmed(const GuestMoment& moment);
+  std::uint32_t before_kernel(const GuestMoment& moment);
   void look_at_root(const GuestMoment& moment);
   void tell_guest();
   void tell_slot(std::uint16_t number, const GuestCpu* cpu);
@@ -82,8 +83,9 @@ class GuestVm {
   State state_ = State::looking;
   std::vector<Vcpu> vcpus_;
   bool guest_told_ = false;
-  unsigned strangers_ = 0;       // CR3s in a row that do not map this kernel
-  std::uint64_t next_root_ = 0;  // time of the next look at a CR3
+  unsigned strangers_ = 0;        // CR3s in a row that do not map this kernel
+  std::uint64_t next_root_ = 0;   // time of the next look at a CR3
+  std::uint64_t next_hurry_ = 0;  // and of the next word to the finder that the guest boots
   std::string last_why_not_;
   std::uint64_t changes_ = 0;
 };

@@ -63,10 +63,10 @@ class GuestVmTest : public testing::Test {
     task.time = r.time, task.vcpu = r.vcpu, task.kind = IOVM_TASK;
     task.current_task = r.current_task;
     std::uint64_t at = guest_.physical(r.current_task);
-    task.pid = static_cast<std::uint32_t>(guest_.word_at(at + SyntheticGuest::kPid));
-    task.process = static_cast<std::uint32_t>(guest_.word_at(at + SyntheticGuest::kTgid));
-    task.start_time = guest_.word_at(at + SyntheticGuest::kStart);
-    task.flags = static_cast<std::uint32_t>(guest_.word_at(at + SyntheticGuest::kFlags));
+    task.pid = guest_.value_at<std::uint32_t>(at + SyntheticGuest::kPid);
+    task.process = guest_.value_at<std::uint32_t>(at + SyntheticGuest::kTgid);
+    task.start_time = guest_.value_at<std::uint64_t>(at + SyntheticGuest::kStart);
+    task.flags = guest_.value_at<std::uint32_t>(at + SyntheticGuest::kFlags);
     std::memcpy(task.comm, &guest_.word_at(at + SyntheticGuest::kComm), 16);
     return task;
   }

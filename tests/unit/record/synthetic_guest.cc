@@ -190,7 +190,7 @@ std::uint64_t SyntheticGuest::add_task(std::int32_t pid, std::string_view comm,
   std::uint64_t at = direct_map() + next_task_;
   next_task_ += kTaskSlot;
   std::uint64_t of_group = leader == 0 ? at : leader;
-  auto tgid = leader == 0 ? pid : static_cast<std::int32_t>(word_at(physical(leader + kTgid)));
+  auto tgid = leader == 0 ? pid : value_at<std::int32_t>(physical(leader + kTgid));
   write_task(at, pid, tgid, comm, start_ns, flags);
   std::uint64_t signal = of_group + kSignalInSlot;
   put(at + kSignal, signal);

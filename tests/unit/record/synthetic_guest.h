@@ -76,6 +76,13 @@ class SyntheticGuest {
   void put_text(std::uint64_t va, std::string_view text) {
     std::memcpy(memory_.data() + physical(va), text.data(), text.size());
   }
+  template <typename T>
+  T value_at(std::uint64_t gpa) const {
+    T value;
+    std::memcpy(&value, memory_.data() + gpa, sizeof value);
+    return value;
+  }
+  // At a multiple of 8.
   std::uint64_t& word_at(std::uint64_t gpa) {
     return *reinterpret_cast<std::uint64_t*>(memory_.data() + gpa);
   }
