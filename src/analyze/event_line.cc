@@ -36,14 +36,15 @@ constexpr std::array<ColumnRow, kKnownColumns> kColumns = {{
     {"cpl", "0 to 3, or -"},
 }};
 
-constexpr std::array<std::int8_t, 256> make_hex_digits() {
-  std::array<std::int8_t, 256> digits{};
+constexpr unsigned kNoDigit = 255;
+constexpr std::array<std::uint8_t, 256> make_hex_digits() {
+  std::array<std::uint8_t, 256> digits{};
   for (std::size_t c = 0; c < digits.size(); ++c) {
-    int digit = c >= '0' && c <= '9'   ? static_cast<int>(c) - '0'
-                : c >= 'a' && c <= 'f' ? static_cast<int>(c) - 'a' + 10
-                : c >= 'A' && c <= 'F' ? static_cast<int>(c) - 'A' + 10
-                                       : -1;
-    digits[c] = static_cast<std::int8_t>(digit);
+    std::size_t digit = c >= '0' && c <= '9'   ? c - '0'
+                        : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                        : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                               : kNoDigit;
+    digits[c] = static_cast<std::uint8_t>(digit);
   }
   return digits;
 }
@@ -94,9 +95,9 @@ class Cursor {
     const char* digits = p_ += 2;
     std::uint64_t number = 0;
     for (; p_ < end_; ++p_) {
-      int digit = kHexDigits[static_cast<unsigned char>(*p_)];
-      if (digit < 0) break;
-      number = number << 4 | static_cast<unsigned>(digit);
+      unsigned digit = kHexDigits[static_cast<unsigned char>(*p_)];
+      if (digit == kNoDigit) break;
+      number = number << 4 | digit;
     }
     out = number;
     return p_ > digits && p_ - digits <= 16 && at_border();

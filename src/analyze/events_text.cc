@@ -269,7 +269,7 @@ Result<std::unique_ptr<EventsTextSource>> EventsTextSource::from_text(std::strin
 }
 
 Result<std::unique_ptr<EventsTextSource>> EventsTextSource::start(LineReader lines,
-                                                                  std::string place) {
+                                                                  const std::string& place) {
   auto impl = std::make_unique<Impl>(std::move(lines));
   if (auto started = impl->start(); !started) return std::move(started).error().in(place);
   return std::unique_ptr<EventsTextSource>(new EventsTextSource(std::move(impl)));

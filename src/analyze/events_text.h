@@ -37,7 +37,8 @@ class EventsTextSource : public trace::EventSource {
  private:
   class Impl;
   explicit EventsTextSource(std::unique_ptr<Impl> impl);
-  static Result<std::unique_ptr<EventsTextSource>> start(LineReader lines, std::string place);
+  static Result<std::unique_ptr<EventsTextSource>> start(LineReader lines,
+                                                         const std::string& place);
   std::unique_ptr<Impl> impl_;
 };
 

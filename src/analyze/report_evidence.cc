@@ -45,8 +45,7 @@ std::vector<Wanted> wanted_events(const Report& report, const std::string& trace
   auto same = [](const Wanted& a, const Wanted& b) {
     return a.number == b.number && a.alert == b.alert;
   };
-  auto rest = std::ranges::unique(wanted, same);
-  wanted.erase(rest.begin(), rest.end());
+  wanted.erase(std::unique(wanted.begin(), wanted.end(), same), wanted.end());
   return wanted;
 }
 
