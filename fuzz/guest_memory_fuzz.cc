@@ -70,7 +70,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   std::span<const std::uint8_t> input(data, size);
   if (input.empty()) return 0;
   SyntheticGuest guest(
-      {static_cast<SyntheticGuest::Era>(input[0] % 3), (input[0] & 8) != 0, true, 2});
+      {static_cast<SyntheticGuest::Era>(input[0] % 3), (input[0] & 8) != 0, true, 2, 1});
   guest.add_task(20, "thread", 5, 0, guest.add_task(10, "app", 5));
   bool before = (input[0] & 16) != 0;
   input = input.subspan(1);

@@ -100,7 +100,9 @@ Result<std::vector<GuestCpu>> read_cpus(const KernelSpace& kernel, const CpuLayo
   for (std::uint32_t i = 0; i < count; ++i) {
     auto offset = kernel.value<std::uint64_t>(layout.per_cpu_offset + 8ULL * i);
     if (!offset) break;
-    GuestCpu cpu{i, *offset, *offset + layout.current, host(*offset + layout.current, 8), 0};
+    GuestCpu cpu{i, i, *offset, *offset + layout.current, host(*offset + layout.current, 8), 0};
+    if (layout.apic_id)
+      cpu.vcpu = kernel.value<std::uint16_t>(*offset + *layout.apic_id).value_or(i);
     auto current = kernel.value<std::uint64_t>(cpu.current);
     if (cpu.current_hva == 0 || !current ||
         !is_kernel_address(*current, kernel.tables().five_levels))

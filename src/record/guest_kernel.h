@@ -44,6 +44,7 @@ struct GuestCheck {
 // that word at the moment of an exit, by `hva`, from the vCPU's thread.
 struct GuestCpu {
   std::uint32_t number = 0;   // Linux's
+  std::uint32_t vcpu = 0;     // KVM's: the APIC id that it began with; Linux's if that is not known
   std::uint64_t gs_base = 0;  // in kernel mode
   std::uint64_t current = 0;  // address of the pointer: virtual, and in the VMM
   std::uint64_t current_hva = 0;

@@ -82,6 +82,7 @@ Result<CpuLayout> cpu_layout(const Btf& btf, const Kallsyms& symbols) {
   cpu.per_cpu_offset = *array;
   cpu.nr_cpu_ids = symbols.find("nr_cpu_ids").value_or(0);
   cpu.preempt_count = symbols.find("__preempt_count");
+  cpu.apic_id = symbols.find("x86_cpu_to_apicid");
   if (auto current = symbols.find("current_task")) {
     cpu.current = *current;
     return cpu;
@@ -98,9 +99,9 @@ Result<CpuLayout> cpu_layout(const Btf& btf, const Kallsyms& symbols) {
 
 const std::set<std::string_view>& wanted_symbols() {
   static const std::set<std::string_view> wanted = {
-      "__start_BTF",     "__stop_BTF",   "init_task",       "__per_cpu_offset",
-      "nr_cpu_ids",      "current_task", "pcpu_hot",        "e820_table",
-      "__preempt_count", "tk_core",      "timekeeper_data", "page_offset_base"};
+      "__start_BTF",     "__stop_BTF",       "init_task",        "__per_cpu_offset", "nr_cpu_ids",
+      "current_task",    "pcpu_hot",         "e820_table",       "__preempt_count",  "tk_core",
+      "timekeeper_data", "page_offset_base", "x86_cpu_to_apicid"};
   return wanted;
 }
 

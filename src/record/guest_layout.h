@@ -63,6 +63,7 @@ struct CpuLayout {
   std::uint64_t nr_cpu_ids = 0;      // address; 0 where it is a constant
   std::uint64_t current = 0;         // pointer to the running task
   std::optional<std::uint64_t> preempt_count;
+  std::optional<std::uint64_t> apic_id;  // of its first two bytes, which is all but of giants
 
   friend bool operator==(const CpuLayout&, const CpuLayout&) = default;
 };

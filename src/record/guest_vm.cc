@@ -74,7 +74,7 @@ void GuestVm::tell_guest() {
   guest_told_ = static_cast<bool>(session_->set_guest(kernel_side_of(kernel, vmm_)));
   if (!guest_told_) return;
   for (const GuestCpu& cpu : kernel.cpus())
-    if (cpu.number < IOVM_MAX_VCPUS) tell_slot(static_cast<std::uint16_t>(cpu.number), &cpu);
+    if (cpu.vcpu < IOVM_MAX_VCPUS) tell_slot(static_cast<std::uint16_t>(cpu.vcpu), &cpu);
 }
 
 // No CPU: takes the slot back.
@@ -139,7 +139,8 @@ void GuestVm::look_at_root(const GuestMoment& moment) {
 // Whether this vCPU is the CPU whose slot was told when the record was made. If it is another of
 // the kernel's, its slot is told now.
 bool GuestVm::trusts(Vcpu& at, const iovm_record& record) {
-  if ((record.present & IOVM_HAS_GS_BASE) == 0) return at.verified;
+  if ((record.present & IOVM_HAS_GS_BASE) == 0) return at.verified || (at.told && !sees_gs_base_);
+  sees_gs_base_ = true;
   if (at.told && at.gs_base == record.gs_base) return at.verified = true;
   const auto& cpus = resolver_.kernel()->cpus();
   auto cpu = std::ranges::find(cpus, record.gs_base, &GuestCpu::gs_base);

@@ -13,9 +13,11 @@
 // access of the kernel confirms it again). A kernel that is gone, or that the vCPUs do not run on,
 // leads back to looking.
 //
-// A vCPU is known to be a CPU of the kernel's by the kernel's GS base, which is where its per-CPU
-// data are; QEMU's usual numbering is told first, so that mostly not even the first event is
-// without its task, and what was read with another GS base is not believed.
+// A vCPU's number is the APIC id with which its CPU began, as KVM has it, and the kernel knows the
+// APIC id of each of its CPUs: so slots are told before the first access. What proves it is the
+// kernel's GS base, which is where a CPU's per-CPU data are: what was read under another one is not
+// believed, and the right slot told. A source that never sees a GS base (bpf on Intel) has the APIC
+// ids alone.
 //
 // The reader's thread alone uses it.
 #pragma once
@@ -83,6 +85,7 @@ class GuestVm {
   State state_ = State::looking;
   std::vector<Vcpu> vcpus_;
   bool guest_told_ = false;
+  bool sees_gs_base_ = false;     // the source does, at some accesses at least
   unsigned strangers_ = 0;        // CR3s in a row that do not map this kernel
   std::uint64_t next_root_ = 0;   // time of the next look at a CR3
   std::uint64_t next_hurry_ = 0;  // and of the next word to the finder that the guest boots

@@ -22,7 +22,9 @@
  *   @ready, @done           before the first and after the last; between them a line is waited for,
  *                           and after them another, which reboots
  *
- * The kernel's command line: rounds=N (1) for all of it N times, busy: a computing process a CPU.
+ * The kernel's command line: rounds=N (1) for all of it N times, busy: a computing process a CPU, lies=N:
+ * before @ready a memory full of forged texts, and then nothing but N accesses of port 0x5a90 by one
+ * process under ever another name.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -44,7 +46,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { JOBS_IOPL = 0x6a01, JOBS_KTHREAD, JOBS_KWORKER, JOBS_HARDIRQ, JOBS_SOFTIRQ };
+enum { JOBS_IOPL = 0x6a01, JOBS_KTHREAD, JOBS_KWORKER, JOBS_HARDIRQ, JOBS_SOFTIRQ, JOBS_LIE };
 enum { RING3 = 0x5a00, LONG = 0x5a10, SHORT = 0x5a20, THREAD = 0x5a30, STARTED = 0x5a80 };
 
 static volatile uint32_t* device;
@@ -260,9 +262,12 @@ int main(int argc, char** argv) {
     for (int cpu = 0; cpu < (int)sysconf(_SC_NPROCESSORS_ONLN); cpu++) start("burn", burn, cpu);
   children = 0; /* those never end */
   const char* rounds = strstr(cmdline, "rounds=");
+  const char* lies = strstr(cmdline, "lies=");
+  if (lies && ioctl(jobs_file, JOBS_LIE, 1)) puts("@no lies");
   printf("@edu 0x%lx 0x%x\n@ready\n", bar, config_address);
   if (!fgets(line, sizeof line, stdin)) sleep(1);
-  for (int i = rounds ? atoi(rounds + 7) : 1; i > 0; i--) run_all();
+  if (lies && ioctl(jobs_file, JOBS_LIE, atol(lies + 5))) puts("@no lies");
+  for (int i = lies ? 0 : rounds ? atoi(rounds + 7) : 1; i > 0; i--) run_all();
   puts("@done");
   if (fgets(line, sizeof line, stdin)) reboot(RB_AUTOBOOT);
   for (;;) sleep(1000);

@@ -7,6 +7,8 @@
  *   JOBS_KWORKER  work items do
  *   JOBS_HARDIRQ  a timer's hardware interrupt does, with the pid of whom it interrupted
  *   JOBS_SOFTIRQ  a timer's softirq does
+ *   JOBS_LIE      the caller does, with another random name and start time each time, in a memory full
+ *                 of texts like the kernel's own VMCOREINFO
  *
  * Each returns when it is done. The ports are those of l2_jobs.c.
  */
@@ -18,12 +20,15 @@
 #include <linux/kthread.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
+#include <linux/random.h>
+#include <linux/sched.h>
 #include <linux/sched/task_stack.h>
 #include <linux/timer.h>
 #include <linux/workqueue.h>
 
-enum { JOBS_IOPL = 0x6a01, JOBS_KTHREAD, JOBS_KWORKER, JOBS_HARDIRQ, JOBS_SOFTIRQ };
-enum { PORT_KTHREAD = 0x5a40, PORT_KWORKER = 0x5a50, PORT_HARDIRQ = 0x5a60, PORT_SOFTIRQ = 0x5a70 };
+enum { JOBS_IOPL = 0x6a01, JOBS_KTHREAD, JOBS_KWORKER, JOBS_HARDIRQ, JOBS_SOFTIRQ, JOBS_LIE };
+enum { PORT_KTHREAD = 0x5a40, PORT_KWORKER = 0x5a50, PORT_HARDIRQ = 0x5a60, PORT_SOFTIRQ = 0x5a70,
+       PORT_LIE = 0x5a90 };
 
 static DEFINE_MUTEX(one_at_a_time);
 static DECLARE_COMPLETION(done);
@@ -88,6 +93,38 @@ static void run_works(void)
 	}
 }
 
+/* Pages that a search has to try; they are never given back. */
+static void forge(void)
+{
+	static const char text[] = "OSRELEASE=6.1.0-\033[31mforged\nPAGESIZE=4096\n"
+				   "SYMBOL(init_top_pgt)=ffffffff82a0a000\nSYMBOL(_stext)=%lx\n"
+				   "SYMBOL(init_uts_ns)=%lx\nNUMBER(phys_base)=%d\n";
+	int i;
+
+	for (i = 0; i < 500; i++) {
+		char *page = (char *)__get_free_page(GFP_KERNEL | __GFP_ZERO);
+
+		if (page)
+			snprintf(page, PAGE_SIZE, text, (unsigned long)&forge, (unsigned long)page, i);
+	}
+}
+
+static void lie(void)
+{
+	struct task_struct *me = current;
+	u64 start = me->start_boottime;
+	char comm[TASK_COMM_LEN];
+
+	memcpy(comm, me->comm, sizeof(comm));
+	for (; left > 0; left--) {
+		get_random_bytes(me->comm, sizeof(me->comm) - 1);
+		get_random_bytes(&me->start_boottime, sizeof(me->start_boottime));
+		say(PORT_LIE);
+	}
+	memcpy(me->comm, comm, sizeof(comm));
+	me->start_boottime = start;
+}
+
 static long jobs_ioctl(struct file *file, unsigned int command, unsigned long count)
 {
 	if (command == JOBS_IOPL) {
@@ -109,6 +146,9 @@ static long jobs_ioctl(struct file *file, unsigned int command, unsigned long co
 	} else if (command == JOBS_SOFTIRQ) {
 		mod_timer(&soft_timer, jiffies + 1);
 		wait_for_completion(&done);
+	} else if (command == JOBS_LIE) {
+		forge();
+		lie();
 	}
 	mutex_unlock(&one_at_a_time);
 	return 0;

@@ -43,7 +43,7 @@ struct Shape {
 class GuestKernelShapes : public testing::TestWithParam<Shape> {};
 
 TEST_P(GuestKernelShapes, IsFoundWithNothingPrepared) {
-  SyntheticGuest guest({GetParam().era, GetParam().five_levels, GetParam().huge_pages, 3});
+  SyntheticGuest guest({GetParam().era, GetParam().five_levels, GetParam().huge_pages, 3, 1});
   auto memory = guest.memory();
   KernelSearch search = guest.search(*memory);
   ASSERT_TRUE(search.kernel) << search.why_not;
@@ -60,7 +60,7 @@ TEST_P(GuestKernelShapes, IsFoundWithNothingPrepared) {
 }
 
 TEST_P(GuestKernelShapes, TheKernelSideIsToldTheDirectMapAndTheFirstTask) {
-  SyntheticGuest guest({GetParam().era, GetParam().five_levels, GetParam().huge_pages, 1});
+  SyntheticGuest guest({GetParam().era, GetParam().five_levels, GetParam().huge_pages, 1, 1});
   auto memory = guest.memory();
   KernelSearch search = guest.search(*memory);
   ASSERT_TRUE(search.kernel);
@@ -80,6 +80,15 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(Shape{Era::current_task, false, true}, Shape{Era::current_task, true, false},
                     Shape{Era::pcpu_hot, false, false}, Shape{Era::pcpu_hot, true, true},
                     Shape{Era::from_base, false, true}, Shape{Era::from_base, true, false}));
+
+TEST_F(GuestKernelTest, AVcpuIsTheCpuThatHasItsApicId) {
+  SyntheticGuest guest({Era::from_base, false, true, 3, 4});
+  auto memory = guest.memory();
+  KernelSearch search = SyntheticGuest::search(*memory);
+  ASSERT_TRUE(search.kernel) << search.why_not;
+  EXPECT_EQ(search.kernel->cpus()[0].vcpu, 0u);
+  EXPECT_EQ(search.kernel->cpus()[2].vcpu, 8u);
+}
 
 TEST_F(GuestKernelTest, WithoutVmcoreinfoTheGuestIsStillBootingOrNoLinux) {
   rewrite_info("");

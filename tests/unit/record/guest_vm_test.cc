@@ -120,6 +120,17 @@ TEST_F(GuestVmTest, WhatWasReadWithAnotherCpusGsBaseIsNotBelievedAndTheRightSlot
   EXPECT_EQ(session_.slots.back().address, guest_.physical(guest_.current_of(0)));
 }
 
+TEST_F(GuestVmTest, ASourceThatSeesNoGsBaseAndNoCr3HasTheApicIds) {
+  guest_.run(1, guest_.add_task(99, "intel", 1));
+  iovm_record r = record(1);
+  r.current_task = guest_.word_at(guest_.physical(guest_.current_of(1)));
+  r.present = IOVM_HAS_VCPU | IOVM_HAS_CURRENT | IOVM_HAS_TASK;
+  vm_->take_task(task_at(r));
+  std::uint32_t index = vm_->process_of(r);
+  ASSERT_LT(index, table_.size());
+  EXPECT_EQ(table_[index].pid, 99);
+}
+
 TEST_F(GuestVmTest, ATaskRecordOfAnotherPointerIsNotUsed) {
   guest_.run(0, guest_.add_task(99, "one", 1));
   access(0);

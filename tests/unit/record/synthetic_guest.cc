@@ -106,6 +106,7 @@ void SyntheticGuest::make_symbols() {
   add("page_offset_base", kText + kDirectMapBase);
   add(options_.era == Era::pcpu_hot ? "pcpu_hot" : "current_task", current_, true);
   if (options_.era != Era::pcpu_hot) add("__preempt_count", current_ + 8, true);
+  add("x86_cpu_to_apicid", current_ + 16, true);
   for (int i = 0; table.symbols.size() < 1200; ++i) add(format("filler_{}", i), kText + 0x100);
   put_bytes(kText + kNames, table.names());
   put_bytes(kText + kSymOffsets, table.offsets());
@@ -158,6 +159,7 @@ void SyntheticGuest::make_cpus() {
     put(kText + kOffsets + 8ULL * cpu, gs_base(cpu));
     run(cpu, init_task());
     put(preempt_count_of(cpu), std::uint32_t{0x80000000});
+    put(current_of(cpu) + 16, static_cast<std::uint16_t>(cpu * options_.apic_step));
   }
   add_task(1, "init", 1'000'000);
   add_task(2, "kthreadd", 1'000'000, 0x200000);

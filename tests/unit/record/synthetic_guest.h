@@ -26,6 +26,7 @@ class SyntheticGuest {
     bool five_levels = false;
     bool huge_pages = true;
     std::uint32_t cpus = 2;
+    std::uint16_t apic_step = 1;  // APIC ids of the CPUs: 0, so many, twice as many
   };
   struct Reads {
     std::uint64_t calls = 0;
