@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "base/assert.h"
+#include "model/counting_sort.h"
 #include "model/flat_map.h"
 
 namespace iovm::model {
@@ -118,9 +119,13 @@ class ModelBuilder {
   }
 
   void sort_edges() {
-    std::sort(edges_.begin(), edges_.end(), [](const Edge& a, const Edge& b) {
-      return key(a.node, a.symbol) < key(b.node, b.symbol);
-    });
+    CountingSort sort(edges_.size());
+    sort.by(symbols_, [this](std::uint32_t i) { return std::size_t{edges_[i].symbol}; });
+    sort.by(model_.nodes_.size(), [this](std::uint32_t i) { return std::size_t{edges_[i].node}; });
+    std::vector<Edge> sorted;
+    sorted.reserve(edges_.size());
+    for (std::uint32_t i : sort.order()) sorted.push_back(edges_[i]);
+    edges_ = std::move(sorted);
     edge_index_ = {};
     for (std::uint32_t i = 0; i < edges_.size(); ++i) {
       edge_index_.find_or_add(key(edges_[i].node, edges_[i].symbol), i);

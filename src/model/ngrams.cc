@@ -2,22 +2,36 @@
 #include "model/ngrams.h"
 
 #include <algorithm>
-#include <numeric>
 
 #include "base/assert.h"
+#include "model/counting_sort.h"
 
 namespace iovm::model {
 
+namespace {
+
+// Lexicographic by symbols, kNoSymbol last.
+std::vector<std::uint32_t> sorted(const Ngrams& in) {
+  std::size_t symbols = 0;
+  for (Symbol symbol : in.symbols) {
+    if (symbol != kNoSymbol) symbols = std::max<std::size_t>(symbols, std::size_t{symbol} + 1);
+  }
+  CountingSort sort(in.size());
+  for (std::uint32_t column = in.length; column-- > 0;) {
+    sort.by(symbols + 1, [&](std::uint32_t i) {
+      return std::min<std::size_t>(in.symbols[std::size_t{i} * in.length + column], symbols);
+    });
+  }
+  return sort.order();
+}
+
+}  // namespace
+
 Ngrams canonical(const Ngrams& in) {
-  std::vector<std::uint32_t> order(in.size());
-  std::iota(order.begin(), order.end(), std::uint32_t{0});
-  std::sort(order.begin(), order.end(), [&](std::uint32_t a, std::uint32_t b) {
-    return std::ranges::lexicographical_compare(in.at(a), in.at(b));
-  });
   Ngrams out{in.length, {}, {}};
   out.symbols.reserve(in.symbols.size());
   out.counts.reserve(in.counts.size());
-  for (std::uint32_t i : order) {
+  for (std::uint32_t i : sorted(in)) {
     if (in.counts[i] == 0) continue;
     if (!out.counts.empty() && std::ranges::equal(out.at(out.size() - 1), in.at(i))) {
       out.counts.back() += in.counts[i];
