@@ -36,7 +36,7 @@ Result<FoundGuest> find_guest(const std::string& proc_root, pid_t vmm, std::uint
 
 class GuestFinder {
  public:
-  static constexpr std::chrono::seconds kLongest{20};
+  static constexpr std::chrono::seconds kLongest{60};
 
   // find_guest() of some VM, mostly.
   using Find = std::function<Result<FoundGuest>(const SearchLimits&)>;

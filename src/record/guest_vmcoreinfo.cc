@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <unordered_set>
 #include <utility>
 
 #include "base/text.h"
@@ -101,16 +102,16 @@ class Scan {
  private:
   void found_at(std::uint64_t hva) {
     auto text = text_at(memory_, hva);
-    if (done_ || !text || std::find(seen_.begin(), seen_.end(), *text) != seen_.end()) return;
-    seen_.push_back(*text);
+    if (done_ || !text || !seen_.insert(std::hash<std::string>()(*text)).second) return;
     auto info = parse_vmcoreinfo(*text);
-    if (info) info->hva = hva;
-    done_ = (info && take_(*info)) || seen_.size() >= kMostTexts;
+    if (!info) return;
+    info->hva = hva;
+    done_ = take_(*info);
   }
 
   const GuestMemory& memory_;
   TakeVmcoreInfo take_;
-  std::vector<std::string> seen_;
+  std::unordered_set<std::size_t> seen_;  // hashes; one for each page at most
   std::vector<std::uint64_t> pages_;
   std::vector<std::byte> heads_;
   std::uint64_t looked_at_ = 0;

@@ -51,8 +51,9 @@ struct SearchLimits {
 };
 
 // Gives the different texts in a mapping to `take` as they are found, until it says that it has
-// what it wanted, or kMostTexts were found. The number of pages that were looked at.
-inline constexpr std::size_t kMostTexts = 8;
+// what it wanted or the time is up, but no sooner: any process of a guest can fill its memory with
+// texts that look like one, and must not hide the kernel's own by that. The number of pages looked
+// at.
 using TakeVmcoreInfo = std::function<bool(const VmcoreInfo&)>;
 std::uint64_t scan_for_vmcoreinfo(const GuestMemory& memory, const RamMapping& mapping,
                                   const SearchLimits& limits, const TakeVmcoreInfo& take);

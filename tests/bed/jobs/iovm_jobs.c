@@ -96,7 +96,7 @@ static void run_works(void)
 /* Pages that a search has to try; they are never given back. */
 static void forge(void)
 {
-	static const char text[] = "OSRELEASE=6.1.0-\033[31mforged\nPAGESIZE=4096\n"
+	static const char text[] = "OSRELEASE=6.1.0-%s\nPAGESIZE=4096\n"
 				   "SYMBOL(init_top_pgt)=ffffffff82a0a000\nSYMBOL(_stext)=%lx\n"
 				   "SYMBOL(init_uts_ns)=%lx\nNUMBER(phys_base)=%d\n";
 	int i;
@@ -105,7 +105,8 @@ static void forge(void)
 		char *page = (char *)__get_free_page(GFP_KERNEL | __GFP_ZERO);
 
 		if (page)
-			snprintf(page, PAGE_SIZE, text, (unsigned long)&forge, (unsigned long)page, i);
+			snprintf(page, PAGE_SIZE, text, i % 2 ? "forged" : "\033[31m",
+				 (unsigned long)&forge, (unsigned long)page, i);
 	}
 }
 

@@ -34,7 +34,8 @@ TEST(GuestBtf, AnOffsetIsThatOfTheWholeName) {
 TEST(GuestBtf, EveryCutAndEveryFlipIsAnErrorOrAnAnswer) {
   Bytes whole = some_types();
   for (std::size_t size = 0; size < whole.size(); ++size)
-    EXPECT_FALSE(Btf::parse(Bytes(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(size))));
+    EXPECT_FALSE(
+        Btf::parse(Bytes(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(size))));
   for (std::size_t at = 0; at < whole.size(); ++at) {
     for (int bit = 0; bit < 8; ++bit) {
       Bytes bent = whole;
