@@ -1,57 +1,82 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# record_cost.sh [ACCESSES [RUNS]]: what recording a real guest costs, against perf record; see
-# record.md. Runs as root on a host with KVM, or in the bed:
-#   tests/bed/bed --bin build/release --timeout 1500 bench/record_cost.sh
+# record_cost.sh [ACCESSES [RUNS]]: what recording costs a real guest, by source, against perf record; see
+# record.md. Runs as root on a host with KVM, or in the bed, there with iovm.ko too:
+#   PATH=build/release:$PATH bench/record_cost.sh
+#   tests/bed/kmod_build && tests/bed/bed --bin build/release --timeout 1500 bench/record_cost.sh
 set -eu
 : "${BED_DIR:=$(cd "$(dirname "${BASH_SOURCE[0]}")/../tests/bed" && pwd)}"
-# shellcheck source=/dev/null
+# shellcheck source=tests/bed/record_lib.sh
 . "$BED_DIR/record_lib.sh"
 command -v perf >/dev/null || skip "perf is not installed"
-accesses=${1:-${IOVM_STORM:-30000}} runs=${2:-5}
+accesses=${1:-${IOVM_STORM:-150000}} runs=${2:-7}
 TIMEFORMAT='%U %S'
 
-# Runs the guest and prints its CPU time in ms: run-tiny's children, mostly the VMM. What is not the
-# VMM's is the same for all arms.
-one_guest() {  # command that starts a recorder of $VMM, or true
+arms="none perf iovm-perf"
+works() { iovm record --source "$1" --vm nobody --wait --duration 10ms -o "$tmp/probe.iovm" 2>"$tmp/probe"; }
+module=${IOVM_BED_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/iovm/bed}/kmod/iovm.ko
+[[ -e /dev/iovm || ! -s $module || ! ${BED_RELEASE:-} ]] || busybox insmod "$module"
+for source in bpf kmod; do
+  if works "$source"; then arms+=" iovm-$source"; else say "not $source: $(tail -n 1 "$tmp/probe")"; fi
+done
+
+# Runs the guest and takes its CPU time: run-tiny's children, mostly the VMM. What is not the VMM's is
+# the same for all arms.
+one_guest() {  # arm
   rm -f "$tmp/cost.go"
   { time "$bed_repo/guest/run-tiny" storm --name cost --accel kvm --image "$image" --debugcon /dev/null \
       --count "$accesses" --hold "$tmp/cost.go" >/dev/null 2>&1; } 2>"$tmp/vm.time" &
   local guest=$!
   wait_for 60 vmm_is_there cost || fail "the guest did not start"
   VMM=$(vmm_of cost)
-  "$@"
+  start "$1"
   go cost
+  [[ $1 != iovm-bpf ]] || program_ns &
   wait "$guest" || fail "the guest"
+  wait
 }
-start_perf() {
-  { time perf record -q -e kvm:kvm_pio,kvm:kvm_mmio -o "$tmp/perf.data" -p "$VMM" >/dev/null 2>&1 || true; } 2>"$tmp/recorder.time" &
-  sleep 3
+start() {  # arm
+  case $1 in
+    none) ;;
+    perf)
+      { time perf record -q -e kvm:kvm_pio,kvm:kvm_mmio -o "$tmp/perf.data" -p "$VMM" >/dev/null 2>&1 || true; } 2>"$tmp/recorder.time" &
+      sleep 3 ;;
+    *)
+      : >"$tmp/cost.err"
+      { time iovm record --source "${1#iovm-}" --vm "$VMM" -o "$tmp/cost.iovm" >/dev/null 2>"$tmp/cost.err"; } 2>"$tmp/recorder.time" &
+      wait_for 30 grep -q 'Ctrl-C ends it' "$tmp/cost.err" || fail "iovm record: $(cat "$tmp/cost.err")" ;;
+  esac
 }
-start_iovm() {
-  { time iovm record --source perf --vm "$VMM" -o "$tmp/cost.iovm" >/dev/null 2>"$tmp/cost.err"; } 2>"$tmp/recorder.time" &
-  wait_for 30 grep -q 'Ctrl-C ends it' "$tmp/cost.err" || fail "iovm record"
+# The program's own time, by the kernel's statistics: of half a second only, for they cost time too.
+program_ns() {
+  command -v bpftool >/dev/null || return 0
+  sleep 0.5
+  sysctl -q kernel.bpf_stats_enabled=1
+  sleep 0.5
+  bpftool prog show name see_pio 2>/dev/null | sed -n 's/.*run_time_ns \([0-9]*\) run_cnt \([0-9]*\).*/\1 \2/p' \
+    | awk '{ printf "%d\n", $1 / $2 }' >>"$tmp/program"
+  sysctl -q kernel.bpf_stats_enabled=0
 }
 ms() { awk '{ printf "%d\n", ($1 + $2) * 1000 }' "$1"; }
-median() { sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
+median() { sort -n "$1" | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
 
-for arm in none perf iovm; do : >"$tmp/vm.$arm"; : >"$tmp/recorder.$arm"; done
+sysctl -q kernel.bpf_stats_enabled=0 2>/dev/null || true
 for ((i = 0; i < runs; i++)); do
-  for arm in none perf iovm; do
-    case $arm in
-      none) one_guest true ;;
-      *) : >"$tmp/cost.err"; one_guest "start_$arm"; wait; ms "$tmp/recorder.time" >>"$tmp/recorder.$arm" ;;
-    esac
+  for arm in $arms; do
+    one_guest "$arm"
     ms "$tmp/vm.time" >>"$tmp/vm.$arm"
+    [[ $arm == none ]] || ms "$tmp/recorder.time" >>"$tmp/recorder.$arm"
+    [[ $arm != iovm-* ]] || grep -q ', 0 lost' "$tmp/cost.err" || fail "$arm: $(tail -n 1 "$tmp/cost.err")"
   done
 done
-grep -q ', 0 lost' "$tmp/cost.err" || fail "the recording lost events: $(tail -n 1 "$tmp/cost.err")"
+[[ ! ${BED_RELEASE:-} || ! -e /dev/iovm ]] || busybox rmmod iovm
 
-base=$(median <"$tmp/vm.none")
-echo "$accesses accesses, median of $runs; a guest without a recorder: $base ms"
-for arm in perf iovm; do
-  vm=$(median <"$tmp/vm.$arm") recorder=$(median <"$tmp/recorder.$arm")
-  echo "$arm: guest $((vm - base)) ms more ($(((vm - base) * 1000000 / accesses)) ns/access), recorder $recorder ms ($((recorder * 1000000 / accesses)) ns/access)"
+base=$(median "$tmp/vm.none")
+echo "$accesses accesses, median of $runs; a guest without a recorder: $base ms ($((base * 1000000 / accesses)) ns/access)"
+for arm in $arms; do
+  [[ $arm != none ]] || continue
+  more=$(($(median "$tmp/vm.$arm") - base)) recorder=$(median "$tmp/recorder.$arm")
+  echo "$arm: guest $((more * 1000000 / accesses)) ns/access more, recorder $((recorder * 1000000 / accesses)) ns/access"
 done
-echo "all, in ms: none $(tr '\n' ' ' <"$tmp/vm.none")/ perf $(tr '\n' ' ' <"$tmp/vm.perf")/ iovm $(tr '\n' ' ' <"$tmp/vm.iovm")"
-echo "recorders: perf $(tr '\n' ' ' <"$tmp/recorder.perf")/ iovm $(tr '\n' ' ' <"$tmp/recorder.iovm")"
+[[ ! -s $tmp/program ]] || echo "the BPF program by the kernel's statistics: $(median "$tmp/program") ns"
+for arm in $arms; do echo "all, $arm, ms: $(tr '\n' ' ' <"$tmp/vm.$arm")"; done
