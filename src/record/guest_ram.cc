@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <iterator>
 #include <optional>
 
 #include "base/fd.h"
@@ -118,6 +119,13 @@ Result<std::vector<RamMapping>> find_ram(const std::string& proc_root, std::int6
   if (found.empty())
     return input_error(format("process {} has no mapping that could be a guest's RAM", pid));
   return found;
+}
+
+std::vector<std::uint64_t> holes_in(const RamMapping& mapping) {
+  std::vector<std::uint64_t> holes;
+  std::ranges::copy_if(kHoles, std::back_inserter(holes),
+                       [&](std::uint64_t hole) { return hole < mapping.size; });
+  return holes;
 }
 
 std::vector<RamLayout> layouts_of(const RamMapping& mapping,

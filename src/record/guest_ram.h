@@ -38,6 +38,9 @@ std::vector<RamMapping> find_ram(std::string_view maps, std::uint64_t memory);
 Result<std::vector<RamMapping>> find_ram(const std::string& proc_root, std::int64_t pid,
                                          std::uint64_t memory);
 
+// Where in a mapping of RAM the part above the hole can begin.
+std::vector<std::uint64_t> holes_in(const RamMapping& mapping);
+
 struct RamLayout {
   std::string name;  // "one block", "split at 3 GiB"
   GuestSlots slots;

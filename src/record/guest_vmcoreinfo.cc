@@ -81,12 +81,12 @@ class Scan {
  public:
   Scan(const GuestMemory& memory, TakeVmcoreInfo take) : memory_(memory), take_(std::move(take)) {}
 
-  // The resident of `count` pages from `base` on, the last first.
+  // The resident of `count` pages from `base` on.
   void look_at(std::uint64_t base, std::size_t count) {
     std::vector<bool> resident = memory_.resident(base, count);
     pages_.clear();
-    for (std::size_t i = count; i > 0; --i)
-      if (resident[i - 1]) pages_.push_back(base + (i - 1) * kPage);
+    for (std::size_t i = 0; i < count; ++i)
+      if (resident[i]) pages_.push_back(base + i * kPage);
     heads_.resize(pages_.size() * kHead);
     memory_.read_heads(pages_, kHead, heads_);
     looked_at_ += pages_.size();
@@ -141,15 +141,17 @@ std::optional<VmcoreInfo> parse_vmcoreinfo(std::string_view text) {
 
 std::uint64_t scan_for_vmcoreinfo(const GuestMemory& memory, const RamMapping& mapping,
                                   const SearchLimits& limits, const TakeVmcoreInfo& take) {
-  constexpr std::size_t kChunk = 4096;  // pages: 16 MiB
+  constexpr std::size_t kChunk = 4096;          // pages: 16 MiB
+  constexpr std::uint64_t kLikely = 64U << 20;  // above a hole; looked at first
   Scan scan(memory, [&](const VmcoreInfo& info) {
     return std::ranges::find(limits.rejected, info.hva) == limits.rejected.end() && take(info);
   });
-  for (std::uint64_t end = mapping.size / kPage; end > 0 && !scan.done() && !limits.stop();) {
-    std::size_t count = std::min<std::size_t>(kChunk, end);
-    end -= count;
-    scan.look_at(mapping.start + end * kPage, count);
-  }
+  auto look = [&](std::uint64_t from, std::uint64_t end) {
+    for (; from < end && !scan.done() && !limits.stop(); from += kChunk * kPage)
+      scan.look_at(mapping.start + from, std::min<std::size_t>(kChunk, (end - from) / kPage));
+  };
+  for (std::uint64_t hole : holes_in(mapping)) look(hole, std::min(hole + kLikely, mapping.size));
+  look(0, mapping.size);
   return scan.looked_at();
 }
 
