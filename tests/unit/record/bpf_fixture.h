@@ -5,6 +5,7 @@
 #pragma once
 
 #include <gtest/gtest.h>
+#include <sched.h>
 #include <unistd.h>
 
 #include <optional>
@@ -33,6 +34,13 @@ class BpfSessionTest : public testing::Test {
     merge_.emplace(std::move(*rings));
   }
   void run(std::uint32_t times) { ASSERT_TRUE(vm_->run(times)); }
+  // From now on the VM's thread, which is this one, has one ring.
+  static void stay_on_this_cpu() {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET(::sched_getcpu(), &set);
+    ::sched_setaffinity(0, sizeof set, &set);
+  }
   // Everything that is in the rings by now, in time order.
   std::vector<iovm_record> records() {
     std::vector<iovm_record> all;
