@@ -18,8 +18,7 @@ model::Operation without_value(model::Operation o) {
 template <typename T>
 void sort_unique(std::vector<T>& items) {
   std::ranges::sort(items);
-  auto rest = std::ranges::unique(items);
-  items.erase(rest.begin(), rest.end());
+  items.erase(std::unique(items.begin(), items.end()), items.end());
 }
 
 }  // namespace

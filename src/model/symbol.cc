@@ -27,7 +27,6 @@ std::size_t hash_of(const Operation& o) {
 std::string place_of(const Operation& o) {
   switch (o.space) {
     case Space::port:
-      return iovm::format("0x{:x}", o.reg);
     case Space::memory:
       return iovm::format("0x{:x}", o.reg);
     case Space::config:
