@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <cmath>
 
 #include "analyze/file_facts.h"
 #include "base/format.h"
@@ -48,6 +49,10 @@ std::string origins_text(const model::ModelData& data) {
 
 std::string promise_text(const model::ModelData& data) {
   const model::Threshold& threshold = data.threshold;
+  if (threshold.promise.unit == model::Promise::Unit::sessions) {
+    return format("alarms in {}, from {} held-out sessions", model::describe(threshold.promise),
+                  data.calibration.scores.size());
+  }
   if (data.calibration.blocks == 0) return "none: the model was not calibrated";
   std::string text = model::describe(threshold.promise) + " false alarms";
   if (threshold.supported) return text;
@@ -66,6 +71,11 @@ std::string render_text(const ModelFacts& facts) {
   };
   line("method", format("{}, order {}, one stream a {}", model::name_of(data.options.method),
                         data.options.order, model::name_of(data.options.stream)));
+  line("session", data.options.session == model::SessionView::mean
+                      ? "scored by the mean of its accesses"
+                      : format("scored by its mean and its set of operations, against {} sets",
+                               data.sets.size()));
+  for (const std::string& name : data.allowed) line("allowed", escape_terminal(name));
   line("alphabet", format("{} operations of {} kinds of devices", data.alphabet.size(),
                           device_types(data).size()));
   line("trained on", format("{} recordings, {} events, {} lost", data.origins.size(),
@@ -74,8 +84,12 @@ std::string render_text(const ModelFacts& facts) {
   line("calibrated", format("{} held-out sessions, {} events, {} blocks", calibration.sessions,
                             calibration.events, calibration.blocks));
   line("promise", promise_text(data));
-  line("threshold", format("{:.3f} bits an event, over {} events",
-                           model::to_bits(data.threshold.value), model::kWindowEvents));
+  if (std::isfinite(data.threshold.session)) {
+    line("threshold", format("{:.3f} of a session's score", data.threshold.session));
+  } else {
+    line("threshold", format("{:.3f} bits an event, over {} events",
+                             model::to_bits(data.threshold.value), model::kWindowEvents));
+  }
   if (facts.bytes > 0) line("file", describe_size(facts.bytes));
   line("devices", "");
   std::vector<model::DeviceType> types = device_types(data);
@@ -94,6 +108,11 @@ std::string render_json(const ModelFacts& facts) {
   json.member("method", model::name_of(data.options.method));
   json.member("order", data.options.order);
   json.member("stream", model::name_of(data.options.stream));
+  json.member("session", model::name_of(data.options.session));
+  json.member("sets", std::uint64_t{data.sets.size()});
+  json.key("allowed").begin_array();
+  for (const std::string& name : data.allowed) json.value(name);
+  json.end_array();
   json.member("alphabet", std::uint64_t{data.alphabet.size()});
   json.member("events", trained_events(data)).member("lost", trained_losses(data));
   json.key("origins").begin_array();
@@ -107,6 +126,7 @@ std::string render_json(const ModelFacts& facts) {
   json.member("duration_ns", data.calibration.duration_ns);
   json.member("blocks", data.calibration.blocks).end_object();
   json.key("threshold").begin_object().member("bits", model::to_bits(threshold.value));
+  json.member("session", threshold.session);
   json.member("promise", model::describe(threshold.promise));
   json.member("supported", threshold.supported).member("expected", threshold.expected);
   json.end_object().key("devices").begin_array();

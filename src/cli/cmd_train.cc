@@ -2,6 +2,7 @@
 //
 // iovm train: recordings of normal work in, a model file out, and in words what the model can
 // promise.
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <optional>
@@ -29,6 +30,8 @@ struct TrainOptions {
   std::optional<std::uint64_t> order;
   std::optional<std::string> stream;
   std::string symbols = "auto";
+  std::string session = "auto";
+  std::vector<std::string> allow;
   std::string false_alarms = "1/day";
   std::vector<std::string> merge;
   std::optional<std::uint64_t> max_loss;
@@ -41,14 +44,20 @@ void declare(CommandLine& line, TrainOptions& options) {
   line.optional();
   line.option("-o,--output", options.output, "MODEL", "the model file to write, or -").required();
   line.choice("--method", options.method, {"markov", "chain", "stide"}, "how order is learned");
-  line.option("--order", options.order, "N",
-              "symbols of context (markov 5, chain 3) or in a window (stide 6)");
+  line.option(
+      "--order", options.order, "N",
+      "symbols of context (markov 5, or 9 with more than a million events; chain 3) or in a "
+      "window (stide 6)");
   line.option("--stream", options.stream, "WHAT",
               "one sequence per device (default), process, vcpu or vm");
   line.choice("--symbols", options.symbols, {"auto", "devices", "addresses"},
               "what an access is known by; auto: addresses for imported number sequences");
+  line.choice("--session", options.session, {"auto", "mean", "combined"},
+              "what a session's score is; auto: the mean where --order or another method is given");
+  line.option("--allow", options.allow, "device:KEY|process:NAME",
+              "what may do I/O from user space without an alarm; may be given several times");
   line.option("--false-alarms", options.false_alarms, "N/TIME",
-              "accepted false alarms: 1/day, 3/hour, 1/week, 5/1M (events)");
+              "accepted false alarms: 1/day, 3/hour, 1/week, 5/1M (events), 0.1% (of sessions)");
   line.option("--merge", options.merge, "MODEL",
               "add the counts of this model, made with the same "
               "options; may be given several times");
@@ -68,8 +77,27 @@ struct Wish {
   model::Options options;
   bool stream_given = false;
   bool scheme_given = false;
+  bool chooses_order = false;
   model::Promise promise;
+  std::vector<std::string> allowed;  // sorted, none twice
 };
+
+Result<std::vector<std::string>> allowed_names(std::vector<std::string> names) {
+  for (const std::string& name : names) {
+    std::size_t colon = name.find(':');
+    std::string_view what = std::string_view(name).substr(0, colon);
+    if (colon == std::string::npos || colon + 1 == name.size() ||
+        (what != "device" && what != "process")) {
+      return usage_error(
+          format("--allow \"{}\": device:KEY (iovm info MODEL lists the keys) or "
+                 "process:NAME",
+                 escape_terminal(name)));
+    }
+  }
+  std::ranges::sort(names);
+  names.erase(std::ranges::unique(names).begin(), names.end());
+  return names;
+}
 
 Result<Wish> wish_of(const TrainOptions& options) {
   Wish wish;
@@ -83,6 +111,10 @@ Result<Wish> wish_of(const TrainOptions& options) {
     }
     wish.options.order = static_cast<std::uint32_t>(*options.order);
   }
+  bool plain = wish.options.method == model::Method::markov && !options.order;
+  wish.chooses_order = plain && options.merge.empty();
+  bool combined = options.session == "auto" ? plain : options.session == "combined";
+  wish.options.session = combined ? model::SessionView::combined : model::SessionView::mean;
   if (options.stream) {
     auto kind = model::stream_kind(*options.stream);
     if (!kind) {
@@ -97,6 +129,9 @@ Result<Wish> wish_of(const TrainOptions& options) {
   auto promise = model::parse_promise(options.false_alarms);
   if (!promise) return std::move(promise).error().in("--false-alarms");
   wish.promise = *promise;
+  auto allowed = allowed_names(options.allow);
+  if (!allowed) return std::move(allowed).error();
+  wish.allowed = *std::move(allowed);
   if (options.traces.empty() && options.merge.empty()) {
     return usage_error("no TRACE given to train on (see iovm train --help)");
   }
@@ -146,6 +181,7 @@ Result<Trained> train_all(const TrainOptions& options, Wish wish) {
     if (!trainer) {
       settle(wish, source.context().info);
       trainer.emplace(wish.options, wish.promise);
+      if (wish.chooses_order) trainer->choose_order();
     }
     if (auto ok = trainer->add(source); !ok) {
       return Error(ok.error()).in(escape_terminal(path));
@@ -165,6 +201,7 @@ Result<Trained> train_all(const TrainOptions& options, Wish wish) {
       return out.damage ? std::move(*out.damage) : std::move(training).error();
     }
     out.training = std::move(*training);
+    out.training.data.allowed = wish.allowed;
   }
   return out;
 }
@@ -186,8 +223,23 @@ Status merge_models(const TrainOptions& options, train::Training& training) {
   return {};
 }
 
+// A share of sessions that so few held-out ones cannot promise is refused: any number would be a
+// lie.
+Status check_promise(const model::ModelData& data) {
+  const model::Threshold& t = data.threshold;
+  if (t.promise.unit != model::Promise::Unit::sessions || t.supported) return {};
+  double have = train::available(data.calibration, t.promise);
+  double need = train::needed(t.promise);
+  return input_error(format(
+      "{} held-out sessions cannot promise {}: no less than {:.3g}%; record about {:.0f} more "
+      "sessions of normal work, or accept more with --false-alarms",
+      have, model::describe(t.promise), 100 * train::smallest_share(data.calibration),
+      (need - have) * 3));
+}
+
 std::string amount_text(double amount, const model::Promise& promise) {
   if (promise.unit == model::Promise::Unit::events) return format("{:.0f} events", amount);
+  if (promise.unit == model::Promise::Unit::sessions) return format("{:.0f} sessions", amount);
   double most = 9e18;
   return describe_duration(
       std::chrono::nanoseconds(static_cast<std::int64_t>(std::min(amount, most))));
@@ -204,8 +256,9 @@ void say_promise(const model::ModelData& data) {
   const model::Calibration& c = data.calibration;
   double have = train::available(c, t.promise);
   if (t.supported) {
-    say(format("false alarms: at most {} (95 %), from {} of held-out work",
-               model::describe(t.promise), amount_text(have, t.promise)));
+    bool sessions = t.promise.unit == model::Promise::Unit::sessions;
+    say(format("false alarms: at most {}{}, from {} of held-out work", model::describe(t.promise),
+               sessions ? "" : " (95 %)", amount_text(have, t.promise)));
     return;
   }
   double need = train::needed(t.promise);
@@ -226,12 +279,18 @@ void say_summary(const train::Training& training, const std::string& path) {
   say(format("{} order {}, one sequence per {}: {} operations, {} sequences of up to {}",
              name_of(data.options.method), data.options.order, name_of(data.options.stream),
              data.alphabet.size(), data.ngrams.size(), data.ngrams.length));
-  say(
-      format("threshold {:.2f} bits per event over {} events; held out: {} events, {} blocks, "
-             "largest score {:.2f}",
-             model::to_bits(data.threshold.value), model::kWindowEvents, c.events, c.blocks,
-             c.largest.empty() ? 0.0 : model::to_bits(c.largest.front())));
-  say_promise(data);
+  if (std::isfinite(data.threshold.session)) {
+    say(format("threshold {:.3f} of a session's {} score; held out: {} sessions",
+               data.threshold.session, name_of(data.options.session), c.scores.size()));
+    say_promise(data);
+  } else {
+    say(
+        format("threshold {:.2f} bits per event over {} events; held out: {} events, {} blocks, "
+               "largest score {:.2f}",
+               model::to_bits(data.threshold.value), model::kWindowEvents, c.events, c.blocks,
+               c.largest.empty() ? 0.0 : model::to_bits(c.largest.front())));
+    say_promise(data);
+  }
   if (training.left_out > 0) {
     say(format("warning: {} events found no room in the counts (a smaller --order needs less)",
                training.left_out));
@@ -248,13 +307,16 @@ void print_json(const train::Training& training) {
   json.member("order", data.options.order).member("stream", name_of(data.options.stream));
   json.member("operations", std::uint64_t{data.alphabet.size()});
   json.member("sequences", std::uint64_t{data.ngrams.size()});
+  json.member("session", name_of(data.options.session));
   json.member("threshold", model::to_bits(data.threshold.value));
+  json.member("session_threshold", data.threshold.session);
   json.key("false_alarms").begin_object();
   json.member("promise", model::describe(data.threshold.promise));
   json.member("supported", data.threshold.supported);
   json.member("at_most", data.threshold.expected).end_object();
   json.key("calibration").begin_object().member("events", data.calibration.events);
   json.member("duration_ns", data.calibration.duration_ns);
+  json.member("sessions", std::uint64_t{data.calibration.scores.size()});
   json.member("blocks", data.calibration.blocks).end_object();
   json.member("events", training.events).member("lost", training.lost.all()).end_object();
   std::string text = json.take() + "\n";
@@ -279,6 +341,7 @@ Result<ExitStatus> run_train(CommandLine& line) {
                                      "written (record again with a larger --buffer)",
                                      lost, *options.max_loss));
   }
+  if (auto ok = check_promise(trained->training.data); !ok) return Error(ok.error());
   if (auto ok = model::write_model(options.output, trained->training.data); !ok) {
     return Error(ok.error());
   }

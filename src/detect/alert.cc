@@ -7,6 +7,7 @@ namespace iovm::detect {
 namespace {
 
 bool from_user_space(const Alert& alert) {
+  if (alert.kind == AlertKind::user_space) return true;
   return std::ranges::any_of(alert.steps,
                              [](const Step& s) { return s.operation.has(model::Mark::user); });
 }
@@ -18,6 +19,18 @@ Novelty strongest(const Alert& alert) {
 }
 
 }  // namespace
+
+std::string_view name_of(AlertKind kind) {
+  switch (kind) {
+    case AlertKind::window:
+      return "window";
+    case AlertKind::session:
+      return "session";
+    case AlertKind::user_space:
+      return "user-space";
+  }
+  return "window";
+}
 
 std::string_view name_of(Novelty novelty) {
   switch (novelty) {
@@ -37,6 +50,7 @@ std::string_view name_of(Novelty novelty) {
 
 std::string_view rule_of(const Alert& alert) {
   if (from_user_space(alert)) return "device access from user space";
+  if (alert.kind == AlertKind::session) return "unusual session";
   switch (strongest(alert)) {
     case Novelty::none:
       return "rare device access sequence";

@@ -21,6 +21,14 @@
 
 namespace iovm::detect {
 
+// What made the alarm. An episode has the strongest of those that came together.
+enum class AlertKind : std::uint8_t {
+  window,      // the scores over a window of events
+  session,     // a whole session, by its mean score and its set of operations
+  user_space,  // device I/O by code outside the guest's kernel, which training never saw there
+};
+std::string_view name_of(AlertKind kind);  // "window", "session", "user-space"
+
 // Whose stream it is. What the stream is not divided by, is not set.
 struct StreamName {
   std::string trace;  // the path, or "live"
@@ -55,6 +63,7 @@ struct Step {
   model::Operation operation;
   std::uint32_t process = 0;  // as the event has it
   std::uint64_t rip = 0;      // 0 absent
+  std::uint64_t cr3 = 0;      // the address space; 0 absent
   double bits = 0;            // -log2 of the model's probability
   double probability = 0;
   Novelty novelty = Novelty::none;
@@ -66,7 +75,14 @@ struct Step {
 inline constexpr std::size_t kMaxSteps = 5;
 inline constexpr std::size_t kMaxExpected = 3;
 
-// A process that acted in the episode, most active first.
+// An address space that acted in the episode, the one with the oddest steps first: a hint at the
+// process where it is not known.
+struct Space {
+  std::uint64_t cr3 = 0;
+  std::uint64_t events = 0;
+};
+
+// A process that acted in the episode, the one with the oddest steps first.
 struct Actor {
   std::uint32_t process = 0;
   trace::GuestProcess info;  // empty where unknown
@@ -77,6 +93,7 @@ inline constexpr std::size_t kMaxActors = 8;
 struct Alert {
   std::string
       id;  // "<first 8 digits of the trace id>-<number of the first event>-<stream>"; stable
+  AlertKind kind = AlertKind::window;
   StreamName stream;
   // From the first to the last odd step (alarms less than 200 events of the stream apart are one).
   std::uint64_t first_event = 0;
@@ -86,12 +103,13 @@ struct Alert {
   std::uint64_t alarm_event = 0;  // at which the threshold was passed
   std::uint64_t alarm_time = 0;
   std::uint64_t events = 0;  // of the stream in the episode
-  double score = 0;          // the episode's largest windowed score, bits per event
+  double score = 0;          // the largest windowed score, bits per event; or the session's
   double threshold = 0;
   double p_value = 1;       // share of normal blocks that score as high, from the calibration
   std::vector<Step> steps;  // the most surprising ones, in the order of events
   std::vector<model::Operation> sequence;  // what happened around the alarm, oldest first
   std::vector<Actor> actors;
+  std::vector<Space> spaces;       // at most kMaxActors
   std::uint64_t lost = 0;          // events lost so far in the recording
   std::int64_t utc_offset_ns = 0;  // of the recording: UTC minus the times above; 0 unknown
 };

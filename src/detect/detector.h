@@ -2,8 +2,10 @@
 //
 // Events in, alerts out, the same way live and from a file. Each stream has one State of the shared
 // model, one window and the last steps; when the window's score passes the threshold the Detector
-// writes down why, at once, from what it has in hand (detect/alert.h). Alarms of a stream that are
-// less than kBlockEvents of its events apart are one episode, and one alert.
+// writes down why, at once, from what it has in hand (detect/alert.h). So it does at an access from
+// user space that nothing allows, and, where the promise is about sessions, at the end of a stream
+// whose session is unusual. Alarms of a stream that are close together are one episode, and one
+// alert (detect/episode.h).
 //
 // What is decided depends on the events alone, never on batches or wall-clock time: a recording
 // gives the same alerts from a file as live. In the steady state an event allocates nothing.
@@ -18,12 +20,15 @@
 #include <vector>
 
 #include "detect/alert.h"
+#include "detect/session_scorer.h"
+#include "detect/user_access.h"
 #include "detect/vocabulary.h"
 #include "model/model_data.h"
-#include "model/window.h"
 #include "trace/source.h"
 
 namespace iovm::detect {
+
+struct Record;
 
 // Who is told.
 class AlertSink {
@@ -39,7 +44,7 @@ class AlertSink {
 struct StreamScore {
   StreamName name;
   std::uint64_t events = 0;
-  double score = 0;       // mean over the whole stream, bits per event
+  SessionScore session;   // of the whole stream
   double max_window = 0;  // the largest windowed score
   std::uint64_t alerts = 0;
 };
@@ -66,14 +71,12 @@ class Detector {
   std::vector<StreamScore> scores(const trace::Context& context) const;
 
  private:
-  struct Record;
-  struct Episode;
   struct Stream;
 
   Status step(const trace::Context& context, const trace::Event& event);
   void loss(const trace::Event& event);
-  Status follow(const trace::Context& context, Stream& stream, const Record& record);
-  Status open(const trace::Context& context, model::StreamIndex index);
+  void follow(Stream& stream, const Record& record);
+  Status open(const trace::Context& context, model::StreamIndex index, AlertKind kind);
   Status close(const trace::Context& context, Stream& stream);
   StreamName name(const trace::Context& context, model::StreamIndex index) const;
   // An operation of the recording by its symbol.
@@ -89,6 +92,8 @@ class Detector {
   model::Tokenizer tokenizer_;
   model::StreamMap map_;
   Vocabulary vocabulary_;
+  UserAccess user_access_;
+  SessionScorer scorer_;
   std::vector<Stream> streams_;
   std::uint64_t number_ = 0;  // of the next event
   DetectorStats stats_;

@@ -18,6 +18,7 @@ void put_step(JsonWriter& json, const Step& step) {
   json.member("bits", step.bits).member("probability", step.probability);
   json.member("novelty", name_of(step.novelty));
   if (step.rip != 0) json.member("rip", iovm::format("0x{:x}", step.rip));
+  if (step.cr3 != 0) json.member("cr3", iovm::format("0x{:x}", step.cr3));
   json.key("context").begin_array();
   for (const model::Operation& o : step.context) json.value(model::describe(o));
   json.end_array().member("context_count", step.context_count);
@@ -52,11 +53,21 @@ void put_device(JsonWriter& json, const model::Device& device) {
 }
 
 void put_ours(JsonWriter& json, const Alert& alert) {
-  json.member("alert_id", alert.id).member("trace", alert.stream.trace);
+  json.member("alert_id", alert.id).member("alert_kind", name_of(alert.kind));
+  json.member("trace", alert.stream.trace);
   json.member("trace_id", alert.stream.trace_id).member("vm", alert.stream.vm_name);
   json.member("vm_index", std::uint64_t{alert.stream.vm});
   if (alert.stream.device) put_device(json, *alert.stream.device);
   if (alert.stream.vcpu) json.member("vcpu", std::uint64_t{*alert.stream.vcpu});
+  if (!alert.spaces.empty()) {
+    json.member("cr3", iovm::format("0x{:x}", alert.spaces.front().cr3));
+    json.key("address_spaces").begin_array();
+    for (const Space& space : alert.spaces) {
+      json.begin_object().member("cr3", iovm::format("0x{:x}", space.cr3));
+      json.member("events", space.events).end_object();
+    }
+    json.end_array();
+  }
   if (!alert.actors.empty()) {
     json.key("process");
     put_process(json, alert.actors.front().process, alert.actors.front().info);
@@ -122,7 +133,9 @@ std::string score_json(const StreamScore& score, const trace::Context& context, 
     json.null();
   }
   if (name.vcpu) json.member("vcpu", std::uint64_t{*name.vcpu});
-  json.end_object().member("events", score.events).member("score", score.score);
+  json.end_object().member("events", score.events);
+  json.member("score", score.session.score).member("p_value", score.session.p_value);
+  json.member("bits", score.session.bits).member("set_distance", score.session.distance);
   json.member("max_window", score.max_window).member("threshold", threshold);
   json.member("alerts", score.alerts).end_object();
   return json.take() + "\n";

@@ -57,13 +57,18 @@ std::string alert_text(const Alert& alert, Phase phase) {
   if (alert.stream.process) what = alert.actors.empty() ? "process" : "";
   if (alert.stream.vcpu) what = iovm::format("vCPU {}", *alert.stream.vcpu);
   if (!what.empty()) text += " " + what;
-  text += iovm::format(": {}{}: {:.2f} bits/event (threshold {:.2f}, p {:.2g}), events {}-{}",
-                       phase == Phase::closed ? "over: " : "", rule_of(alert), alert.score,
+  std::string_view unit = alert.kind == AlertKind::session ? "a session's score" : "bits/event";
+  text += iovm::format(": {}{}: {:.2f} {} (threshold {:.2f}, p {:.2g}), events {}-{}",
+                       phase == Phase::closed ? "over: " : "", rule_of(alert), alert.score, unit,
                        alert.threshold, alert.p_value, alert.first_event, alert.last_event);
   for (std::size_t i = 0; i < alert.actors.size() && i < 3; ++i) {
     const Actor& actor = alert.actors[i];
     if (actor.process >= trace::kFirstUnknown) continue;
     text += (i == 0 ? ", by " : ", ") + process_text(actor.process, actor.info);
+  }
+  bool unnamed = alert.actors.empty() || alert.actors.front().process >= trace::kFirstUnknown;
+  if (unnamed && !alert.spaces.empty()) {
+    text += iovm::format(", by address space 0x{:x}", alert.spaces.front().cr3);
   }
   text += " [" + alert.id + "]\n";
   if (phase == Phase::closed) return text;
@@ -72,9 +77,9 @@ std::string alert_text(const Alert& alert, Phase phase) {
 }
 
 std::string score_text(const StreamScore& score, const trace::Context& context, double threshold) {
-  return iovm::format("{:9.3f} {:9.3f} {:9.3f} {:6} {:10}  {}  {}\n", score.score, score.max_window,
-                      threshold, score.alerts, score.events, escape_terminal(score.name.trace),
-                      describe(score.name, &context));
+  return iovm::format("{:9.3f} {:9.3f} {:9.3f} {:6} {:10}  {}  {}\n", score.session.score,
+                      score.max_window, threshold, score.alerts, score.events,
+                      escape_terminal(score.name.trace), describe(score.name, &context));
 }
 
 }  // namespace iovm::detect

@@ -34,6 +34,10 @@ std::string_view name_of(Method m) {
   return kMethodNames[static_cast<std::size_t>(m)];
 }
 
+std::string_view name_of(SessionView view) {
+  return view == SessionView::mean ? "mean" : "combined";
+}
+
 std::optional<Method> method(std::string_view name) {
   for (std::size_t i = 0; i < kMethodNames.size(); ++i) {
     if (kMethodNames[i] == name) return static_cast<Method>(i);

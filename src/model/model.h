@@ -33,6 +33,14 @@ inline constexpr int kMethods = 3;
 std::string_view name_of(Method method);
 std::optional<Method> method(std::string_view name);
 
+// How a whole session is scored. The numbers are in model files.
+enum class SessionView : std::uint8_t {
+  mean = 0,      // mean of the symbols' scores
+  combined = 1,  // that and the distance of its set of symbols (model/session_sets.h), as a z-sum
+};
+inline constexpr int kSessionViews = 2;
+std::string_view name_of(SessionView view);
+
 // What a model is made with; models of equal options can be merged.
 struct Options {
   Method method = Method::markov;
@@ -40,6 +48,7 @@ struct Options {
   std::uint32_t order = 5;
   StreamKind stream = StreamKind::device;
   Scheme scheme = Scheme::devices;
+  SessionView session = SessionView::combined;
 
   // Symbols before the one that is scored.
   std::uint32_t context() const { return method == Method::stide ? order - 1 : order; }
@@ -48,6 +57,9 @@ struct Options {
 };
 // The order a method has unless told otherwise, and the largest it takes.
 std::uint32_t usual_order(Method method);
+// markov's, where training has more symbols than kManySymbols.
+inline constexpr std::uint32_t kLongOrder = 9;
+inline constexpr std::uint64_t kManySymbols = 1000000;
 inline constexpr std::uint32_t kMaxOrder = 12;
 
 struct State {

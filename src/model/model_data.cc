@@ -41,6 +41,13 @@ std::optional<std::uint64_t> parse_event_count(std::string_view text) {
   return *number * factor;
 }
 
+// "0.1": so many of a hundred sessions.
+Result<Promise> parse_share(std::string_view text, const Error& wrong) {
+  auto share = parse_number(text);
+  if (!share || !std::isfinite(*share) || *share <= 0 || *share >= 100) return wrong;
+  return Promise{*share / 100, 1, Promise::Unit::sessions};
+}
+
 // Alphabets of two models as one, and where the symbols of one go.
 std::vector<Symbol> symbol_map(const std::vector<Operation>& from,
                                const std::vector<Operation>& to) {
@@ -55,9 +62,11 @@ std::vector<Symbol> symbol_map(const std::vector<Operation>& from,
 }  // namespace
 
 Result<Promise> parse_promise(std::string_view text) {
-  Error wrong = usage_error(
-      iovm::format("\"{}\" is no rate of alarms (1/day, 3/hour, 1/week, 2/12h, 5/1M events)",
-                   escape_terminal(text)));
+  Error wrong = usage_error(iovm::format(
+      "\"{}\" is no rate of alarms (1/day, 3/hour, 1/week, 2/12h, 5/1M events, 0.1% of "
+      "sessions)",
+      escape_terminal(text)));
+  if (text.ends_with('%')) return parse_share(text.substr(0, text.size() - 1), wrong);
   std::size_t slash = text.find('/');
   if (slash == std::string_view::npos) return wrong;
   auto alarms = parse_number(text.substr(0, slash));
@@ -86,6 +95,9 @@ std::string describe(const Promise& promise) {
   if (promise.unit == Promise::Unit::events) {
     return iovm::format("{:g} per {} events", promise.alarms, promise.per);
   }
+  if (promise.unit == Promise::Unit::sessions) {
+    return iovm::format("{:g}% of sessions", promise.alarms * 100);
+  }
   for (const NamedSpan& span : kSpans) {
     if (span.ns == promise.per) return iovm::format("{:g}/{}", promise.alarms, span.name);
   }
@@ -107,11 +119,19 @@ double p_value(const Calibration& calibration, Bits score) {
   return static_cast<double>(count + 1) / static_cast<double>(calibration.blocks + 1);
 }
 
+double session_p_value(const Calibration& calibration, double score) {
+  auto end = std::upper_bound(calibration.scores.begin(), calibration.scores.end(), score,
+                              std::greater<>());
+  auto count = static_cast<double>(end - calibration.scores.begin());
+  return (count + 1) / (static_cast<double>(calibration.scores.size()) + 1);
+}
+
 Result<ModelData> merge(const ModelData& a, const ModelData& b) {
   if (a.options != b.options) {
     return input_error(
-        "the models were made with different options (method, order, streams or symbols); train "
-        "both with the same ones");
+        "the models were made with different options (method, order, streams, symbols or "
+        "sessions); "
+        "train both with the same ones");
   }
   ModelData out;
   out.options = a.options;
@@ -119,8 +139,13 @@ Result<ModelData> merge(const ModelData& a, const ModelData& b) {
   if (out.alphabet.size() + kFirstSymbol > kMaxSymbols) {
     return input_error("the models together have too many different operations");
   }
-  out.ngrams = merged(renamed(a.ngrams, symbol_map(a.alphabet, out.alphabet)),
-                      renamed(b.ngrams, symbol_map(b.alphabet, out.alphabet)));
+  std::vector<Symbol> from_a = symbol_map(a.alphabet, out.alphabet);
+  std::vector<Symbol> from_b = symbol_map(b.alphabet, out.alphabet);
+  out.ngrams = merged(renamed(a.ngrams, from_a), renamed(b.ngrams, from_b));
+  out.sets = renamed(a.sets, from_a);
+  std::ranges::copy(renamed(b.sets, from_b), std::back_inserter(out.sets));
+  out.sets = canonical(std::move(out.sets), symbol_hashes(out.alphabet));
+  std::ranges::set_union(a.allowed, b.allowed, std::back_inserter(out.allowed));
   if (out.ngrams.size() > kMaxNgrams) {
     return input_error("the models together have too many different sequences");
   }

@@ -22,6 +22,7 @@ constexpr std::size_t kLargestModel = std::size_t{1} << 28;
 constexpr std::size_t kLongestText = 4096;
 constexpr std::size_t kOperationBytes = 30;
 constexpr std::size_t kOriginBytes = 16 + 4 + 4 * 8;
+constexpr std::size_t kMostAllowed = 4096;
 constexpr std::uint8_t kAllMarks = 0x1f;
 
 void put(ArchiveWriter& out, const Operation& o) {
@@ -71,9 +72,31 @@ void put_calibration(ArchiveWriter& out, const ModelData& data) {
   out.u64(c.events).u64(c.duration_ns).u64(c.sessions).u64(c.blocks);
   out.u32(static_cast<std::uint32_t>(c.largest.size()));
   for (Bits bits : c.largest) out.u32(bits);
+  out.f64(c.scale.bits_mean).f64(c.scale.bits_sd).f64(c.scale.set_mean).f64(c.scale.set_sd);
+  out.u32(static_cast<std::uint32_t>(c.scores.size()));
+  for (double score : c.scores) out.f64(score);
   const Threshold& t = data.threshold;
   out.u32(t.value).u8(t.supported ? 1 : 0).f64(t.promise.alarms).u64(t.promise.per);
-  out.u8(static_cast<std::uint8_t>(t.promise.unit)).f64(t.expected);
+  out.u8(static_cast<std::uint8_t>(t.promise.unit)).f64(t.expected).f64(t.session);
+}
+
+Status get_session_sample(ArchiveReader& in, Calibration& c) {
+  SessionScale& scale = c.scale;
+  scale.bits_mean = in.f64();
+  scale.bits_sd = in.f64();
+  scale.set_mean = in.f64();
+  scale.set_sd = in.f64();
+  bool good = std::isfinite(scale.bits_mean) && std::isfinite(scale.set_mean) &&
+              std::isfinite(scale.bits_sd) && std::isfinite(scale.set_sd) && scale.bits_sd > 0 &&
+              scale.set_sd > 0;
+  std::uint32_t sample = in.count(8);
+  if (!good || sample > kMaxSessionSample) return input_error("a wrong sample of sessions");
+  c.scores.resize(sample);
+  for (double& score : c.scores) score = in.f64();
+  good = std::ranges::all_of(c.scores, [](double s) { return std::isfinite(s); }) &&
+         std::ranges::is_sorted(c.scores, std::greater<>());
+  if (!good) return input_error("a sample of sessions out of order");
+  return {};
 }
 
 Status get_calibration(ArchiveReader& in, ModelData& data) {
@@ -89,6 +112,7 @@ Status get_calibration(ArchiveReader& in, ModelData& data) {
   if (!std::ranges::is_sorted(c.largest, std::greater<>())) {
     return input_error("a calibration sample out of order");
   }
+  if (auto ok = get_session_sample(in, c); !ok) return ok;
   Threshold& t = data.threshold;
   t.value = in.u32();
   t.supported = in.u8() != 0;
@@ -97,8 +121,10 @@ Status get_calibration(ArchiveReader& in, ModelData& data) {
   std::uint8_t unit = in.u8();
   t.promise.unit = static_cast<Promise::Unit>(unit);
   t.expected = in.f64();
-  bool good = unit <= 1 && std::isfinite(t.promise.alarms) && t.promise.alarms > 0 &&
-              t.promise.per > 0 && std::isfinite(t.expected) && t.expected >= 0;
+  t.session = in.f64();
+  bool good = unit <= 2 && !std::isnan(t.session) && std::isfinite(t.promise.alarms) &&
+              t.promise.alarms > 0 && t.promise.per > 0 && std::isfinite(t.expected) &&
+              t.expected >= 0;
   if (!good) return input_error("a wrong threshold");
   return {};
 }
@@ -108,13 +134,15 @@ Status get_options(ArchiveReader& in, Options& options) {
   options.order = in.u32();
   std::uint8_t stream = in.u8();
   std::uint8_t scheme = in.u8();
-  if (method >= kMethods || stream >= kStreamKinds || scheme > 1 || options.order == 0 ||
-      options.order > kMaxOrder) {
+  std::uint8_t session = in.u8();
+  if (method >= kMethods || stream >= kStreamKinds || scheme > 1 || session >= kSessionViews ||
+      options.order == 0 || options.order > kMaxOrder) {
     return input_error("options that this version does not know");
   }
   options.method = static_cast<Method>(method);
   options.stream = static_cast<StreamKind>(stream);
   options.scheme = static_cast<Scheme>(scheme);
+  options.session = static_cast<SessionView>(session);
   return {};
 }
 
@@ -167,10 +195,54 @@ Status get_ngrams(ArchiveReader& in, ModelData& data) {
   return check_ngrams(ngrams, data.symbols());
 }
 
+void put_sets(ArchiveWriter& out, const SessionSets& sets) {
+  out.u32(static_cast<std::uint32_t>(sets.size()));
+  for (const SessionSet& set : sets) {
+    out.u64(set.count).u32(static_cast<std::uint32_t>(set.symbols.size()));
+    for (Symbol symbol : set.symbols) out.u32(symbol);
+  }
+}
+
+Status get_sets(ArchiveReader& in, ModelData& data) {
+  Error wrong = input_error("a wrong set of a session");
+  std::uint32_t size = in.count(16);
+  if (size > kMaxSets) return input_error("too many sets of sessions");
+  std::size_t room = kMaxSetSymbols;
+  for (std::uint32_t i = 0; i < size; ++i) {
+    SessionSet set;
+    set.count = in.u64();
+    std::uint32_t symbols = in.count(4);
+    if (set.count == 0 || set.count > std::uint64_t{1} << 40 || symbols == 0 || symbols > room) {
+      return wrong;
+    }
+    room -= symbols;
+    set.symbols.resize(symbols);
+    for (Symbol& symbol : set.symbols) symbol = in.u32();
+    bool ascending =
+        std::ranges::adjacent_find(set.symbols, std::greater_equal<>()) == set.symbols.end();
+    Symbol last = set.symbols.back();
+    if (!ascending || last >= data.symbols()) return wrong;
+    if (!data.sets.empty() && !(data.sets.back().symbols < set.symbols)) return wrong;
+    data.sets.push_back(std::move(set));
+  }
+  return {};
+}
+
+Status get_allowed(ArchiveReader& in, std::vector<std::string>& allowed) {
+  std::uint32_t size = in.count(4);
+  if (size > kMostAllowed) return input_error("too many allowed names");
+  for (std::uint32_t i = 0; i < size; ++i) allowed.push_back(in.text(kLongestText));
+  bool ascending = std::ranges::adjacent_find(allowed, std::greater_equal<>()) == allowed.end();
+  if (!ascending) return input_error("allowed names out of order");
+  return {};
+}
+
 Status get_fields(ArchiveReader& in, ModelData& data) {
   if (auto ok = get_options(in, data.options); !ok) return ok;
   if (auto ok = get_alphabet(in, data.alphabet); !ok) return ok;
   if (auto ok = get_ngrams(in, data); !ok) return ok;
+  if (auto ok = get_sets(in, data); !ok) return ok;
+  if (auto ok = get_allowed(in, data.allowed); !ok) return ok;
   std::uint32_t origins = in.count(kOriginBytes);
   for (std::uint32_t i = 0; i < origins && in.ok(); ++i) data.origins.push_back(get_origin(in));
   if (auto ok = get_calibration(in, data); !ok) return ok;
@@ -186,11 +258,15 @@ std::vector<std::byte> encode_model(const ModelData& data) {
   out.u8(static_cast<std::uint8_t>(data.options.method)).u32(data.options.order);
   out.u8(static_cast<std::uint8_t>(data.options.stream));
   out.u8(static_cast<std::uint8_t>(data.options.scheme));
+  out.u8(static_cast<std::uint8_t>(data.options.session));
   out.u32(static_cast<std::uint32_t>(data.alphabet.size()));
   for (const Operation& operation : data.alphabet) put(out, operation);
   out.u32(static_cast<std::uint32_t>(data.ngrams.size()));
   for (Symbol symbol : data.ngrams.symbols) out.u32(symbol);
   for (std::uint64_t count : data.ngrams.counts) out.u64(count);
+  put_sets(out, data.sets);
+  out.u32(static_cast<std::uint32_t>(data.allowed.size()));
+  for (const std::string& name : data.allowed) out.text(name);
   out.u32(static_cast<std::uint32_t>(data.origins.size()));
   for (const Origin& origin : data.origins) put(out, origin);
   put_calibration(out, data);

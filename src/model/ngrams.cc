@@ -60,4 +60,16 @@ Ngrams merged(const Ngrams& a, const Ngrams& b) {
   return canonical(both);
 }
 
+Ngrams shortened(const Ngrams& in, std::uint32_t length) {
+  IOVM_ASSERT(length >= 1 && length <= in.length);
+  if (length == in.length) return in;
+  Ngrams out{length, {}, in.counts};
+  out.symbols.reserve(in.size() * length);
+  for (std::size_t i = 0; i < in.size(); ++i) {
+    std::span<const Symbol> kept = in.at(i).last(length);
+    out.symbols.insert(out.symbols.end(), kept.begin(), kept.end());
+  }
+  return canonical(out);
+}
+
 }  // namespace iovm::model

@@ -41,4 +41,7 @@ Ngrams renamed(const Ngrams& ngrams, std::span<const Symbol> map);
 // The sum of both, canonical. The lengths must be equal.
 Ngrams merged(const Ngrams& a, const Ngrams& b);
 
+// The same events counted with `length` symbols, no longer than in.length: the oldest are left out.
+Ngrams shortened(const Ngrams& in, std::uint32_t length);
+
 }  // namespace iovm::model

@@ -5,6 +5,8 @@
 #include <cmath>
 #include <functional>
 
+#include "model/symbol_set.h"
+
 namespace iovm::train {
 namespace {
 
@@ -25,7 +27,47 @@ struct StreamBlock {
   model::Window window;
   std::uint32_t events = 0;
   Bits largest = 0;
+  std::uint64_t bits = 0;    // of the whole session
+  std::uint64_t scored = 0;  // events that the method could score
+  model::SymbolSet distinct;
 };
+
+// A scale must not be too fine for so few sessions as all are alike.
+constexpr double kLeastBits = 0.05;
+constexpr double kLeastDistance = 0.01;
+
+struct Spread {
+  double mean = 0;
+  double deviation = 1;
+};
+
+template <typename Items, typename Get>
+Spread spread_of(const Items& items, Get get, double least) {
+  if (items.empty()) return {};
+  auto n = static_cast<double>(items.size());
+  double sum = 0, squares = 0;
+  for (const auto& item : items) sum += get(item);
+  double mean = sum / n;
+  for (const auto& item : items) squares += (get(item) - mean) * (get(item) - mean);
+  return {mean, std::max(std::sqrt(squares / n), least)};
+}
+
+// How many of the highest session scores may be alarms.
+std::size_t alarms_of_sessions(const Calibration& c, const Promise& promise) {
+  double n = static_cast<double>(c.scores.size()) + 1;
+  return static_cast<std::size_t>(std::floor(promise.alarms * n + 1e-9));
+}
+
+model::Threshold session_threshold(const Calibration& c, const Promise& promise) {
+  model::Threshold out;
+  out.promise = promise;
+  out.value = ~Bits{0};  // windows raise no alarm
+  std::size_t alarms = alarms_of_sessions(c, promise);
+  out.supported = alarms > 0;
+  if (out.supported) out.session = c.scores[alarms - 1];
+  out.expected = static_cast<double>(std::max<std::size_t>(alarms, 1)) * smallest_share(c);
+  return out;
+}
 
 // The mean by which the largest tenth of the sample exceeds its smallest: the slope of the tail.
 double tail_slope(const Calibration& calibration) {
@@ -61,7 +103,12 @@ void Calibrator::session(std::span<const Token> tokens, std::uint64_t duration_n
       s.window.clear();
       continue;
     }
+    bool counts = model_.options().method == model::Method::markov ||
+                  s.state.length >= model_.options().context();
     Bits bits = model_.score(s.state, token.symbol, s.state).bits;
+    s.bits += bits;
+    s.scored += counts ? 1 : 0;
+    s.distinct.add(token.symbol);
     s.window.add(std::min(bits, model_.unknown()));
     s.largest = std::max(s.largest, s.window.mean());
     ++calibration_.events;
@@ -73,12 +120,34 @@ void Calibrator::session(std::span<const Token> tokens, std::uint64_t duration_n
   }
   for (const StreamBlock& s : streams) {
     if (s.events != 0) blocks_.push_back(s.largest);
+    if (s.scored == 0) continue;
+    sessions_.push_back(
+        {static_cast<double>(s.bits) / model::kOneBit / static_cast<double>(s.scored),
+         sets_.distance(s.distinct.symbols(), 0)});
   }
   ++calibration_.sessions;
   calibration_.duration_ns += duration_ns;
 }
 
+void Calibrator::set_scale() {
+  if (sessions_.size() > model::kMaxSessionSample) {
+    sessions_.erase(sessions_.begin(), sessions_.end() - model::kMaxSessionSample);
+  }
+  Spread bits = spread_of(
+      sessions_, [](const Views& v) { return v.bits; }, kLeastBits);
+  Spread sets = spread_of(
+      sessions_, [](const Views& v) { return v.distance; }, kLeastDistance);
+  calibration_.scale = {bits.mean, bits.deviation, sets.mean, sets.deviation};
+  bool combined = model_.options().session == model::SessionView::combined;
+  for (const Views& v : sessions_) {
+    calibration_.scores.push_back(combined ? calibration_.scale.combine(v.bits, v.distance)
+                                           : v.bits);
+  }
+  std::ranges::sort(calibration_.scores, std::greater<>());
+}
+
 Calibration Calibrator::take() {
+  set_scale();
   std::sort(blocks_.begin(), blocks_.end(), std::greater<>());
   calibration_.blocks = blocks_.size();
   if (blocks_.size() > model::kMaxSample) blocks_.resize(model::kMaxSample);
@@ -104,10 +173,17 @@ double poisson_bound(std::uint64_t n) {
 }
 
 double needed(const Promise& promise) {
+  if (promise.unit == Promise::Unit::sessions) return std::ceil(1 / promise.alarms - 1e-9) - 1;
   return poisson_bound(0) * static_cast<double>(promise.per) / promise.alarms;
 }
 
+double smallest_share(const Calibration& calibration) {
+  return 1 / (static_cast<double>(calibration.scores.size()) + 1);
+}
+
 double available(const Calibration& calibration, const Promise& promise) {
+  if (promise.unit == Promise::Unit::sessions)
+    return static_cast<double>(calibration.scores.size());
   return static_cast<double>(promise.unit == Promise::Unit::events ? calibration.events
                                                                    : calibration.duration_ns);
 }
@@ -120,6 +196,7 @@ std::uint64_t alarms_at(const Calibration& calibration, Bits threshold) {
 
 model::Threshold choose_threshold(const Calibration& calibration, const Promise& promise,
                                   Bits unknown) {
+  if (promise.unit == Promise::Unit::sessions) return session_threshold(calibration, promise);
   model::Threshold out;
   out.promise = promise;
   double have = available(calibration, promise);

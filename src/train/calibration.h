@@ -29,16 +29,26 @@ struct Token {
 // Adds the blocks of one held-out recording to the calibration.
 class Calibrator {
  public:
-  explicit Calibrator(const model::Model& model) : model_(model) {}
+  // Both of the earlier work alone.
+  Calibrator(const model::Model& model, const model::SetView& sets) : model_(model), sets_(sets) {}
 
   void session(std::span<const Token> tokens, std::uint64_t duration_ns);
   // The sample so far, in its final form.
   model::Calibration take();
 
  private:
+  // The two views of a session.
+  struct Views {
+    double bits = 0;
+    double distance = 0;
+  };
+  void set_scale();
+
   const model::Model& model_;
+  const model::SetView& sets_;
   model::Calibration calibration_;
   std::vector<model::Bits> blocks_;
+  std::vector<Views> sessions_;
 };
 
 // The most false alarms that n seen ones are compatible with, at 95 %.
@@ -48,6 +58,8 @@ double poisson_bound(std::uint64_t n);
 model::Threshold choose_threshold(const model::Calibration& calibration,
                                   const model::Promise& promise, model::Bits unknown);
 
+// The smallest share of sessions that n held-out ones can promise.
+double smallest_share(const model::Calibration& calibration);
 // How much held-out work the promise needs, in its unit.
 double needed(const model::Promise& promise);
 // How much there is of it.

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "model/symbol_set.h"
+
 namespace iovm::train {
 namespace {
 
@@ -27,7 +29,7 @@ class Trainer::Pass {
       : trainer_(trainer),
         tokenizer_(trainer.options_.scheme),
         streams_(trainer.options_.stream),
-        counter_(trainer.options_.context()) {}
+        counter_(trainer.counted()) {}
 
   void event(const trace::Event& event) {
     if (session_.origin.events == 0) session_.origin.first_time = event.time;
@@ -37,8 +39,12 @@ class Trainer::Pass {
     if (token.symbol >= symbols_.size()) learn_symbols();
     Symbol symbol = symbols_[token.symbol];
     model::StreamIndex stream = streams_(event, token.device);
-    if (stream >= contexts_.size()) contexts_.resize(stream + 1, Counter::kStart);
+    if (stream >= contexts_.size()) {
+      contexts_.resize(stream + 1, Counter::kStart);
+      distinct_.resize(stream + 1);
+    }
     contexts_[stream] = counter_.add(contexts_[stream], symbol);
+    distinct_[stream].add(symbol);
     session_.tokens.push_back({stream, symbol});
   }
 
@@ -59,6 +65,8 @@ class Trainer::Pass {
     session_.starts =
         static_cast<std::int64_t>(session_.origin.first_time) + context.info.utc_offset_ns;
     session_.ngrams = counter_.ngrams();
+    for (const model::SymbolSet& set : distinct_) session_.sets.push_back({set.symbols(), 1});
+    session_.sets = model::canonical(std::move(session_.sets));
     trainer_.training_.events += session_.origin.events;
     trainer_.training_.left_out += counter_.left_out();
     return std::move(session_);
@@ -76,8 +84,9 @@ class Trainer::Pass {
   model::Tokenizer tokenizer_;
   model::StreamMap streams_;
   Counter counter_;
-  std::vector<Symbol> symbols_;  // by the tokenizer's
-  std::vector<Counter::Context> contexts_;
+  std::vector<Symbol> symbols_;             // by the tokenizer's
+  std::vector<Counter::Context> contexts_;  // by stream
+  std::vector<model::SymbolSet> distinct_;  // by stream
   Session session_;
 };
 
@@ -119,6 +128,8 @@ void Trainer::compact() {
   if (sessions_.size() <= kMaxSessions) return;
   Session& first = sessions_.front();
   old_ = old_.length == 0 ? std::move(first.ngrams) : merged(old_, first.ngrams);
+  old_sets_.insert(old_sets_.end(), first.sets.begin(), first.sets.end());
+  old_sets_ = model::canonical(std::move(old_sets_));
   old_origins_.push_back(first.origin);
   sessions_.erase(sessions_.begin());
 }
@@ -128,45 +139,74 @@ std::size_t Trainer::held_out() const {
   return std::min(sessions_.size(), all / 3 + (all % 3 != 0 ? 1 : 0));
 }
 
+std::uint32_t Trainer::counted() const {
+  return chooses_ ? std::max(model::kLongOrder, options_.context()) : options_.context();
+}
+
+Trainer::Split Trainer::split_recordings() const {
+  Split split{old_, old_sets_, {}};
+  split.ngrams.length = counted() + 1;
+  std::size_t out = held_out();
+  for (std::size_t i = 0; i + out < sessions_.size(); ++i) {
+    const Session& s = sessions_[i];
+    split.ngrams = merged(split.ngrams, s.ngrams);
+    split.sets.insert(split.sets.end(), s.sets.begin(), s.sets.end());
+  }
+  split.sets = model::canonical(std::move(split.sets));
+  for (const Session& s : std::span(sessions_).last(out)) {
+    split.held.push_back({{}, s.tokens, duration(s.origin)});
+  }
+  return split;
+}
+
+// A recording by itself is cut: between its sessions, or in time.
+Trainer::Split Trainer::split_one() const {
+  const std::vector<Token>& all = sessions_.front().tokens;
+  std::size_t time = all.size() - all.size() / 3;
+  model::StreamIndex streams = 0;
+  for (const Token& token : all) streams = std::max(streams, token.stream + 1);
+  bool whole = options_.stream == model::StreamKind::process && streams >= 3;
+  model::StreamIndex first = whole ? streams - streams / 3 : streams;
+  Split split;
+  Counter counter(counted());
+  std::vector<Counter::Context> contexts(streams, Counter::kStart);
+  std::vector<model::SymbolSet> distinct(streams);
+  Split::Part part{{}, {}, duration(sessions_.front().origin) / 3};
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const Token& token = all[i];
+    if (whole ? token.stream >= first : i >= time) {
+      part.own.push_back(token);
+      continue;
+    }
+    Counter::Context& context = contexts[token.stream];
+    context = token.symbol == kNoSymbol ? Counter::kStart : counter.add(context, token.symbol);
+    if (token.symbol != kNoSymbol) distinct[token.stream].add(token.symbol);
+  }
+  split.ngrams = counter.ngrams();
+  for (const model::SymbolSet& set : distinct) split.sets.push_back({set.symbols(), 1});
+  split.sets = model::canonical(std::move(split.sets));
+  split.held.push_back(std::move(part));
+  return split;
+}
+
 // Counts the earlier work alone, and scores the later with it.
 model::Calibration Trainer::calibrate() {
-  Ngrams earlier = old_;
-  earlier.length = options_.context() + 1;
-  std::span<const Session> held;
-  std::span<const Token> part;
-  if (sessions_.size() + old_origins_.size() > 1) {
-    std::size_t out = held_out();
-    for (std::size_t i = 0; i + out < sessions_.size(); ++i) {
-      earlier = merged(earlier, sessions_[i].ngrams);
-    }
-    held = std::span<const Session>(sessions_).last(out);
-  } else {
-    Counter counter(options_.context());
-    std::vector<Counter::Context> contexts;
-    std::span<const Token> all = sessions_.front().tokens;
-    std::size_t cut = all.size() - all.size() / 3;
-    for (const Token& token : all.first(cut)) {
-      if (token.stream >= contexts.size()) contexts.resize(token.stream + 1, Counter::kStart);
-      Counter::Context& context = contexts[token.stream];
-      context = token.symbol == kNoSymbol ? Counter::kStart : counter.add(context, token.symbol);
-    }
-    earlier = counter.ngrams();
-    part = all.subspan(cut);
+  bool one = sessions_.size() + old_origins_.size() == 1;
+  Split split = one ? split_one() : split_recordings();
+  split.ngrams = model::shortened(split.ngrams, options_.context() + 1);
+  model::Model model(options_, split.ngrams, alphabet_.size());
+  model::SetView sets(split.sets, alphabet_.size());
+  Calibrator calibrator(model, sets);
+  for (const Split::Part& part : split.held) {
+    calibrator.session(part.own.empty() ? part.tokens : std::span<const Token>(part.own),
+                       part.duration_ns);
   }
-  model::Model model(options_, earlier, alphabet_.size());
-  Calibrator calibrator(model);
-  for (const Session& s : held) calibrator.session(s.tokens, duration(s.origin));
-  if (!part.empty()) calibrator.session(part, duration(sessions_.front().origin) / 3);
   return calibrator.take();
 }
 
-Result<Training> Trainer::finish() {
-  if (training_.events == 0) {
-    return input_error("there is no event to train on (iovm info tells what a recording holds)");
-  }
+// The alphabet in the order of the model's, and everything counted in its symbols.
+void Trainer::sort_alphabet() {
   model::ModelData& data = training_.data;
-  data.options = options_;
-  data.calibration = calibrate();
   std::vector<Symbol> order(alphabet_.size() - kFirstSymbol);
   for (std::size_t i = 0; i < order.size(); ++i) order[i] = static_cast<Symbol>(i) + kFirstSymbol;
   std::ranges::sort(order, {}, [&](Symbol s) { return alphabet_.operation(s); });
@@ -175,16 +215,33 @@ Result<Training> Trainer::finish() {
     data.alphabet.push_back(alphabet_.operation(order[i]));
     sorted[order[i]] = static_cast<Symbol>(i) + kFirstSymbol;
   }
-  Ngrams all = old_;
-  all.length = options_.context() + 1;
-  for (const Session& session : sessions_) all = merged(all, session.ngrams);
-  data.ngrams = renamed(all, sorted);
+  data.ngrams = renamed(data.ngrams, sorted);
+  data.sets = model::canonical(renamed(data.sets, sorted), model::symbol_hashes(data.alphabet));
+}
+
+Result<Training> Trainer::finish() {
+  if (training_.events == 0) {
+    return input_error("there is no event to train on (iovm info tells what a recording holds)");
+  }
+  model::ModelData& data = training_.data;
+  if (chooses_ && training_.events > model::kManySymbols) options_.order = model::kLongOrder;
+  data.options = options_;
+  data.calibration = calibrate();
+  data.ngrams = old_;
+  data.ngrams.length = counted() + 1;
+  data.sets = old_sets_;
+  data.origins = old_origins_;
+  for (const Session& session : sessions_) {
+    data.ngrams = merged(data.ngrams, session.ngrams);
+    data.sets.insert(data.sets.end(), session.sets.begin(), session.sets.end());
+    data.origins.push_back(session.origin);
+  }
+  data.ngrams = model::shortened(data.ngrams, options_.context() + 1);
   if (data.ngrams.size() > model::kMaxNgrams) {
     return input_error(
         "there are more different sequences than a model holds (try a smaller --order)");
   }
-  data.origins = old_origins_;
-  for (const Session& session : sessions_) data.origins.push_back(session.origin);
+  sort_alphabet();
   std::ranges::sort(data.origins);
   data.threshold = choose_threshold(data.calibration, promise_,
                                     unknown_price(options_, data.ngrams, data.symbols()));

@@ -5,7 +5,11 @@
 // put all counts together. So the counts are of everything that was given, whatever was held out,
 // and do not depend on the order of the recordings.
 //
-// Held out is the latest third of the recordings; of a single one, the latest third of its events.
+// Held out is the latest third of the recordings. Of a single one it is the latest third of its
+// sessions where streams are processes (they come and go), else of its events.
+//
+// Where no order is asked for, sequences are counted with the longest one, and it is decided at the
+// end whether so many symbols support it: shorter sequences follow from longer ones.
 #pragma once
 
 #include <cstdint>
@@ -35,6 +39,8 @@ class Trainer {
 
   Trainer(const model::Options& options, const model::Promise& promise)
       : options_(options), promise_(promise) {}
+  // The order by the number of symbols (markov only): options.order is the one for few.
+  void choose_order() { chooses_ = options_.method == model::Method::markov; }
 
   // One recording, to its end.
   Status add(trace::EventSource& source);
@@ -46,13 +52,30 @@ class Trainer {
     model::Origin origin;
     std::int64_t starts = 0;  // UTC, as far as known
     model::Ngrams ngrams;     // in the trainer's alphabet
+    model::SessionSets sets;
     std::vector<Token> tokens;
+  };
+
+  // The earlier work, counted, and the later, to be scored with it.
+  struct Split {
+    model::Ngrams ngrams;
+    model::SessionSets sets;
+    struct Part {
+      std::vector<Token> own;  // of a part of a recording
+      std::span<const Token> tokens;
+      std::uint64_t duration_ns = 0;
+    };
+    std::vector<Part> held;
   };
 
   class Pass;
   void compact();
   std::size_t held_out() const;
+  Split split_recordings() const;
+  Split split_one() const;
   model::Calibration calibrate();
+  void sort_alphabet();
+  std::uint32_t counted() const;  // symbols of context while counting
 
   model::Options options_;
   model::Promise promise_;
@@ -60,6 +83,8 @@ class Trainer {
   std::vector<Session> sessions_;
   std::vector<model::Origin> old_origins_;
   model::Ngrams old_;  // of sessions that cannot be held out any more
+  model::SessionSets old_sets_;
+  bool chooses_ = false;
   Training training_;
 };
 

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "base/json.h"
+#include "detect/episode.h"
 #include "detect/render.h"
 #include "trace/reader.h"
 #include "trace/writer.h"
@@ -124,6 +125,56 @@ TEST_F(DetectorTest, NormalWorkRaisesNoAlarm) {
   EXPECT_EQ(stats.events, guest.events.size());
 }
 
+// One access by a process of the guest, at a kernel's device.
+void touch_from_user_space(TestGuest& guest) {
+  guest.rip = 0xffffffff81000000;
+  guest.cr3 = 0x1000;
+  guest.in(0x3f4, 0x80);
+  guest.rip = 0x401000;
+  guest.cr3 = 0xf6e0000;
+  guest.process = 0;
+  guest.in(0x3f4, 0x80);
+  guest.rip = 0xffffffff81000000;
+  guest.cr3 = 0x1000;
+}
+
+TEST_F(DetectorTest, OneAccessFromUserSpaceIsAnAlertThatNamesTheAddressSpace) {
+  normal_work(guest, 5);
+  touch_from_user_space(guest);
+  Collector got = detect();
+  ASSERT_EQ(got.alerts.size(), 1u);
+  const Alert& alert = got.alerts.front();
+  EXPECT_EQ(alert.kind, AlertKind::user_space);
+  ASSERT_FALSE(alert.spaces.empty());
+  EXPECT_EQ(alert.spaces.front().cr3, 0xf6e0000u);
+  EXPECT_EQ(alert.actors.front().info.pid, 266);
+  EXPECT_EQ(rule_of(alert), "device access from user space");
+  EXPECT_EQ(severity_of(alert), 99);
+}
+
+TEST_F(DetectorTest, UserSpaceIsAllowedByDeviceOrProcess) {
+  touch_from_user_space(guest);
+  data.allowed = {"device:fdc"};
+  EXPECT_TRUE(detect().alerts.empty());
+  data.allowed = {"process:evil\x1b[2J"};
+  EXPECT_TRUE(detect().alerts.empty());
+  data.allowed = {"device:cmos", "process:evil"};
+  EXPECT_EQ(detect().alerts.size(), 1u);
+}
+
+TEST_F(DetectorTest, AnUnusualSessionIsAnAlertWhereThePromiseIsAboutSessions) {
+  normal_work(guest, 20);
+  EXPECT_TRUE(detect().alerts.empty());
+  data.threshold.value = ~model::Bits{0};
+  data.threshold.session = scores.at(0).session.score + 0.01;
+  EXPECT_TRUE(detect().alerts.empty());
+  data.threshold.session -= 0.02;
+  Collector got = detect();
+  ASSERT_EQ(got.alerts.size(), 1u);
+  EXPECT_EQ(got.alerts.front().kind, AlertKind::session);
+  EXPECT_EQ(got.alerts.front().events, scores.at(0).events);
+}
+
 TEST_F(DetectorTest, AFloodOfTheFloppyIsOneAlert) {
   normal_work(guest, 5);
   venom(guest, 500);
@@ -204,11 +255,28 @@ TEST_F(DetectorTest, AlarmsFarApartAreTwo) {
   normal_work(guest, 3);
   venom(guest, 60);
   normal_work(guest, 15);
+  guest.pause(kAftermathNs);
   venom(guest, 60);
   Collector got = detect();
   ASSERT_EQ(got.alerts.size(), 2u);
   EXPECT_LT(got.alerts[0].last_event, got.alerts[1].first_event);
   EXPECT_NE(got.alerts[0].id, got.alerts[1].id);
+}
+
+TEST_F(DetectorTest, WhatComesSoonAfterIsTheSameIncident) {
+  normal_work(guest, 3);
+  venom(guest, 60);
+  normal_work(guest, 15);  // more than 200 events, but the device may still be recovering
+  venom(guest, 60);
+  EXPECT_EQ(detect().alerts.size(), 1u);
+}
+
+TEST_F(DetectorTest, OnAQuietDeviceAMinuteMakesANewIncident) {
+  normal_work(guest, 3);
+  venom(guest, 60);
+  guest.pause(kForgottenNs);
+  venom(guest, 60);
+  EXPECT_EQ(detect().alerts.size(), 2u);
 }
 
 TEST_F(DetectorTest, ALossIsABoundaryForWindowsAndSequences) {

@@ -34,6 +34,10 @@ class TestGuest {
   TestGuest& load(std::uint64_t address, std::uint64_t value = 0, std::uint8_t size = 4) {
     return add(trace::EventKind::mmio, trace::Direction::read, address, value, size);
   }
+  TestGuest& pause(std::uint64_t ns) {
+    now_ += ns;
+    return *this;
+  }
   TestGuest& lose(std::uint64_t count = 1) {
     events.push_back(trace::make_loss(now_, vm, std::nullopt, {trace::LossCause::ring, count}));
     return *this;

@@ -25,6 +25,10 @@ class ModelFileTest : public testing::Test {
     data.origins = {{.source = "events", .events = 8, .first_time = 5, .last_time = 9}};
     data.calibration = {
         .events = 4, .duration_ns = 3, .sessions = 1, .blocks = 9, .largest = {8, 2}};
+    data.calibration.scale = {.bits_mean = 1, .bits_sd = 2, .set_mean = 0.5, .set_sd = 0.25};
+    data.calibration.scores = {3.5, -1};
+    data.sets = {{{kFirstSymbol}, 2}, {{kFirstSymbol, kFirstSymbol + 1}, 1}};
+    data.allowed = {"device:cmos", "process:hwclock"};
     data.threshold.value = 6 * kOneBit;
   }
   std::string error_of(const std::vector<std::byte>& file) {
@@ -113,12 +117,30 @@ TEST_F(ModelFileTest, RefusesASampleLargerThanItsNumber) {
   EXPECT_THAT(error_of_data(), HasSubstr("sample"));
 }
 
+TEST_F(ModelFileTest, RefusesSetsThatAreNotCanonical) {
+  auto good = data.sets;
+  for (SessionSets bad : {SessionSets{{{kFirstSymbol + 1, kFirstSymbol}, 1}},
+                          SessionSets{{{kFirstSymbol}, 0}}, SessionSets{{{}, 1}},
+                          SessionSets{{{kFirstSymbol + 2}, 1}}, SessionSets{good[1], good[0]}}) {
+    data.sets = bad;
+    EXPECT_THAT(error_of_data(), HasSubstr("set of a session"));
+  }
+}
+
+TEST_F(ModelFileTest, RefusesAScaleOfZeroAndScoresOutOfOrder) {
+  data.calibration.scale.set_sd = 0;
+  EXPECT_THAT(error_of_data(), HasSubstr("sample of sessions"));
+  data.calibration.scale.set_sd = 1;
+  data.calibration.scores = {1, 2};
+  EXPECT_THAT(error_of_data(), HasSubstr("sample of sessions"));
+}
+
 // A frame that says it has four thousand million operations.
 TEST_F(ModelFileTest, TakesNoMemoryForACountThatCannotBeThere) {
-  std::vector<std::byte> content(11, std::byte{0xff});
-  content[0] = std::byte{0};                                            // markov
-  content[1] = std::byte{5};                                            // order, 4 bytes
-  content[2] = content[3] = content[4] = content[5] = content[6] = {};  // stream, symbols
+  std::vector<std::byte> content(12, std::byte{0xff});
+  content[0] = std::byte{0};                            // markov
+  content[1] = std::byte{5};                            // order, 4 bytes
+  for (std::size_t i = 2; i < 8; ++i) content[i] = {};  // stream, symbols, session
   auto head = trace::encode_file_head({trace::FileType::model, kModelVersion});
   std::vector<std::byte> file(head.begin(), head.end());
   std::vector<std::byte> frame = trace::encode_frame(content);
@@ -136,6 +158,8 @@ TEST_F(ModelFileTest, MergedModelsKnowTheOperationsOfBoth) {
   EXPECT_EQ(sum->origins.size(), 2u);
   EXPECT_TRUE(decode_model(encode_model(*sum)));
   EXPECT_EQ(merge(other, data)->ngrams, sum->ngrams);
+  EXPECT_EQ(sum->sets.size(), 4u);
+  EXPECT_EQ(merge(other, data)->sets, sum->sets);
 }
 
 TEST_F(ModelFileTest, ModelsOfDifferentOptionsAreNotMerged) {
@@ -152,6 +176,14 @@ TEST(PromiseTest, TakesTimesAndEvents) {
   EXPECT_EQ(parse_promise("5/1M")->unit, Promise::Unit::events);
 }
 
+TEST(PromiseTest, TakesAShareOfSessions) {
+  EXPECT_EQ(describe(*parse_promise("0.1%")), "0.1% of sessions");
+  EXPECT_EQ(parse_promise("5%")->unit, Promise::Unit::sessions);
+  for (const char* text : {"%", "0%", "-1%", "100%", "nan%", "1%%"}) {
+    EXPECT_FALSE(parse_promise(text)) << text;
+  }
+}
+
 TEST(PromiseTest, RefusesWhatIsNoRate) {
   for (const char* text : {"", "1", "/day", "1/", "0/day", "-1/day", "nan/day", "inf/day", "1/0s",
                            "1/fortnight", "1/day/day", "1/99999999999999999999"}) {
@@ -166,6 +198,14 @@ TEST(PValueTest, IsTheShareOfBlocksThatScoreAsHigh) {
   EXPECT_DOUBLE_EQ(p_value(c, 30), 2 / 11.);
   EXPECT_DOUBLE_EQ(p_value(c, 20), 4 / 11.);
   EXPECT_DOUBLE_EQ(p_value(c, 19), 1.);  // below the sample nothing finer is known
+}
+
+TEST(PValueTest, OfASessionCountsTheSessionItself) {
+  Calibration c{.scores = {3, 2, 2, 1}};
+  EXPECT_DOUBLE_EQ(session_p_value(c, 4), 1 / 5.);
+  EXPECT_DOUBLE_EQ(session_p_value(c, 2), 4 / 5.);
+  EXPECT_DOUBLE_EQ(session_p_value(c, 0), 1.);
+  EXPECT_DOUBLE_EQ(session_p_value({}, 9), 1.);
 }
 
 }  // namespace

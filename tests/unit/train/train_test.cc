@@ -205,5 +205,44 @@ TEST_F(ThresholdTest, APromiseInEventsCountsEvents) {
   EXPECT_FALSE(choose_threshold(days(0), promise, kUnknown).supported);
 }
 
+TEST_F(TrainerTest, SessionsAreSetsOfOperationsAndMergeAsTrainingDoes) {
+  model::ModelData all = train({1, 2, 3, 4}), a = train({1, 2}), b = train({3, 4});
+  EXPECT_FALSE(all.sets.empty());
+  EXPECT_EQ(model::merge(a, b)->sets, all.sets);
+  EXPECT_EQ(all.calibration.scores.size(), 2u * 2u);  // two held out, a disk and a clock
+}
+
+TEST_F(TrainerTest, ChoosesTheOrderByTheNumberOfSymbols) {
+  for (int rounds : {40, 200000}) {
+    Trainer trainer({}, {});
+    trainer.choose_order();
+    auto recording = source(work(1, rounds));
+    ASSERT_TRUE(trainer.add(recording));
+    model::ModelData data = trainer.finish()->data;
+    EXPECT_EQ(data.options.order, rounds == 40 ? 5u : model::kLongOrder);
+    Trainer plain(data.options, {});
+    auto again = source(work(1, rounds));
+    ASSERT_TRUE(plain.add(again));
+    EXPECT_EQ(plain.finish()->data, data);
+  }
+}
+
+// Of 99 held-out sessions the highest may be an alarm at 1 %, none at less.
+TEST(SessionPromiseTest, IsSplitConformal) {
+  model::Calibration c;
+  for (int i = 99; i > 0; --i) c.scores.push_back(i);
+  model::Promise promise{0.01, 1, model::Promise::Unit::sessions};
+  model::Threshold t = choose_threshold(c, promise, model::kOneBit);
+  EXPECT_TRUE(t.supported);
+  EXPECT_EQ(t.session, 99);
+  promise.alarms = 0.05;
+  EXPECT_EQ(choose_threshold(c, promise, model::kOneBit).session, 95);
+  promise.alarms = 0.009;
+  t = choose_threshold(c, promise, model::kOneBit);
+  EXPECT_FALSE(t.supported);
+  EXPECT_TRUE(std::isinf(t.session));
+  EXPECT_EQ(needed(promise), 111);
+}
+
 }  // namespace
 }  // namespace iovm::train

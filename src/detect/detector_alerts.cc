@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// How the Detector writes alerts down.
+#include <algorithm>
+#include <cmath>
+
+#include "base/format.h"
+#include "detect/detector_stream.h"
+
+namespace iovm::detect {
+
+using model::Bits;
+using model::to_bits;
+
+// Where in the window the episode began: from there to its end the scores exceed the threshold the
+// most. A lone odd step of last week, still in the window of a quiet stream, is not the beginning.
+std::vector<const Record*>::const_iterator Detector::begin_of(
+    const std::vector<const Record*>& window, Bits threshold) {
+  std::int64_t sum = 0, most = 0;
+  auto begin = std::prev(window.end());
+  for (auto at = window.end(); at != window.begin();) {
+    --at;
+    sum += static_cast<std::int64_t>((*at)->bits) - threshold;
+    if (sum > most) {
+      most = sum;
+      begin = at;
+    }
+  }
+  return begin;
+}
+
+Status Detector::open(const trace::Context& context, model::StreamIndex index, AlertKind kind) {
+  Stream& s = streams_[index];
+  s.episode = std::make_unique<Episode>();
+  Episode& e = *s.episode;
+  Alert& alert = e.alert;
+  alert.kind = kind;
+  alert.stream = name(context, index);
+  alert.utc_offset_ns = context.info.utc_offset_ns;
+  alert.threshold = to_bits(data_.threshold.value);
+  e.largest = s.window.mean();
+  alert.score = to_bits(e.largest);
+  alert.p_value = model::p_value(data_.calibration, e.largest);
+  alert.lost = stats_.lost.all();
+  std::vector<const Record*> window;
+  s.each_record([&](const Record& r) {
+    window.push_back(&r);
+    alert.sequence.push_back(seen(r.seen));
+  });
+  if (kind == AlertKind::user_space) window.erase(window.begin(), std::prev(window.end()));
+  if (kind == AlertKind::window) {
+    window.erase(window.begin(), begin_of(window, data_.threshold.value));
+  }
+  alert.first_event = window.front()->event;
+  alert.first_time = window.front()->time;
+  alert.alarm_event = alert.last_event = window.back()->event;
+  alert.alarm_time = alert.last_time = window.back()->time;
+  alert.events = e.events = window.size();
+  alert.id = iovm::format("{}-{}-{}", alert.stream.trace_id.substr(0, 8), alert.first_event, index);
+  for (const Record* r : window) {
+    e.count(*r, data_.threshold.value);
+  }
+  // The most surprising ones, told in the order in which they happened.
+  std::ranges::stable_sort(window, std::greater<>(),
+                           [](const Record* r) { return std::pair(r->user, r->bits); });
+  window.resize(std::min(window.size(), kMaxSteps));
+  std::ranges::sort(window, {}, [](const Record* r) { return r->event; });
+  for (const Record* r : window) alert.steps.push_back(explain(*r));
+  ++s.alerts;
+  ++stats_.alerts;
+  return sink_.opened(alert);
+}
+
+Status Detector::close(const trace::Context& context, Stream& s) {
+  std::unique_ptr<Episode> e = std::move(s.episode);
+  Alert& alert = e->alert;
+  if (alert.kind != AlertKind::session) {
+    alert.score = to_bits(e->largest);
+    alert.p_value = model::p_value(data_.calibration, e->largest);
+  }
+  alert.lost = stats_.lost.all();
+  for (const auto& row : e->processes.sorted()) {
+    if (alert.actors.size() == kMaxActors) break;
+    Actor actor{row.key, {}, row.events};
+    if (row.key < context.processes.size()) actor.info = context.processes[row.key];
+    alert.actors.push_back(actor);
+  }
+  for (const auto& row : e->spaces.sorted()) {
+    if (alert.spaces.size() == kMaxActors) break;
+    alert.spaces.push_back({row.key, row.events});
+  }
+  return sink_.closed(alert);
+}
+
+model::Operation Detector::seen(model::Symbol symbol) const {
+  return model::is_unknown(symbol) ? model::Operation{} : tokenizer_.alphabet().operation(symbol);
+}
+
+Step Detector::explain(const Record& record) const {
+  Step step;
+  step.event = record.event;
+  step.time = record.time;
+  step.process = record.process;
+  step.rip = record.rip;
+  step.cr3 = record.cr3;
+  step.operation = seen(record.seen);
+  step.bits = to_bits(record.bits);
+  step.probability = std::exp2(-step.bits);
+  switch (record.symbol) {
+    case model::kUnknownDevice:
+      step.novelty = Novelty::unknown_device;
+      break;
+    case model::kUnknownRegister:
+      step.novelty = Novelty::unknown_access;
+      break;
+    case model::kUnknownValue:
+      step.novelty = Novelty::unknown_value;
+      break;
+    default:
+      step.novelty = record.followed ? Novelty::none : Novelty::new_sequence;
+  }
+  auto operation = [&](model::Symbol symbol) {
+    return model::is_unknown(symbol) ? model::Operation{}
+                                     : data_.alphabet[symbol - model::kFirstSymbol];
+  };
+  for (model::Symbol symbol : model_.context(record.before)) {
+    step.context.push_back(operation(symbol));
+  }
+  step.context_count = model_.context_count(record.before);
+  for (const auto& f : model_.followers(record.before, kMaxExpected)) {
+    step.expected.push_back({operation(f.symbol), f.probability, f.count});
+  }
+  return step;
+}
+
+StreamName Detector::name(const trace::Context& context, model::StreamIndex index) const {
+  const model::StreamMap::Stream& s = map_.streams()[index];
+  StreamName out;
+  out.trace = trace_;
+  out.trace_id = trace::id_text(context.info.id);
+  out.vm = s.vm;
+  if (s.vm < context.vms.size()) out.vm_name = context.vms[s.vm].name;
+  switch (data_.options.stream) {
+    case model::StreamKind::device:
+      out.device = tokenizer_.devices()[s.part];
+      break;
+    case model::StreamKind::process:
+      out.process = s.part;
+      break;
+    case model::StreamKind::vcpu:
+      out.vcpu = static_cast<std::uint16_t>(s.part);
+      break;
+    case model::StreamKind::vm:
+      break;
+  }
+  return out;
+}
+
+}  // namespace iovm::detect

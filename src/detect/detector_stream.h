@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A stream of a recording while the Detector goes through it.
+#pragma once
+
+#include <array>
+#include <memory>
+
+#include "detect/detector.h"
+#include "detect/episode.h"
+#include "model/symbol_set.h"
+#include "model/window.h"
+
+namespace iovm::detect {
+
+struct Detector::Stream {
+  model::State state;
+  model::Window window;
+  std::uint32_t filled = 0;  // records since the stream began or was cut
+  std::uint32_t at = 0;      // where the next one goes
+  std::uint64_t events = 0;
+  std::uint64_t first_event = 0;
+  std::uint64_t first_time = 0;
+  std::uint64_t bits = 0;    // sum
+  std::uint64_t scored = 0;  // events that the method could score
+  model::Bits max_window = 0;
+  std::uint64_t alerts = 0;
+  model::SymbolSet distinct;
+  std::unique_ptr<Episode> episode;
+  std::array<Record, model::kWindowEvents> records;
+
+  // Of the session so far, in bits.
+  double mean() const {
+    return scored == 0 ? 0
+                       : static_cast<double>(bits) / model::kOneBit / static_cast<double>(scored);
+  }
+  // The records in order, oldest first.
+  template <typename F>
+  void each_record(F&& f) const {
+    std::uint32_t count = std::min(filled, model::kWindowEvents);
+    for (std::uint32_t i = 0; i < count; ++i) {
+      f(records[(at + model::kWindowEvents - count + i) % model::kWindowEvents]);
+    }
+  }
+};
+
+}  // namespace iovm::detect
