@@ -159,6 +159,11 @@ CommandLine& CommandLine::optional() {
   return *this;
 }
 
+CommandLine& CommandLine::several() {
+  state_->last->expected(1, -1)->allow_extra_args(true);
+  return *this;
+}
+
 std::optional<Result<ExitStatus>> CommandLine::parse() {
   std::vector<std::string> reversed(state_->words.rbegin(), state_->words.rend());
   try {

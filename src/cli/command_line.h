@@ -63,6 +63,8 @@ class CommandLine {
   // needed).
   CommandLine& required();
   CommandLine& optional();
+  // Lets the last declared option take several words at once: --normal a.iovm b.iovm.
+  CommandLine& several();
 
   // Nothing: go on. Else the command ends here: help was printed (done), or the words are wrong (an
   // Error).

@@ -11,6 +11,7 @@ extern const Command kRecord;
 extern const Command kTrain;
 extern const Command kDetect;
 extern const Command kExplain;
+extern const Command kEval;
 extern const Command kImport;
 extern const Command kDump;
 extern const Command kInfo;

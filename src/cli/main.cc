@@ -20,8 +20,8 @@ namespace iovm::cli {
 namespace {
 
 std::span<const Command* const> commands() {
-  static constexpr std::array<const Command*, 9> kCommands = {
-      &kRecord, &kTrain, &kDetect, &kExplain, &kImport, &kDump, &kInfo, &kList, &kDoctor};
+  static constexpr std::array<const Command*, 10> kCommands = {
+      &kRecord, &kTrain, &kDetect, &kExplain, &kEval, &kImport, &kDump, &kInfo, &kList, &kDoctor};
   return kCommands;
 }
 
