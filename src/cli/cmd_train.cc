@@ -95,7 +95,7 @@ Result<std::vector<std::string>> allowed_names(std::vector<std::string> names) {
     }
   }
   std::ranges::sort(names);
-  names.erase(std::ranges::unique(names).begin(), names.end());
+  names.erase(std::unique(names.begin(), names.end()), names.end());
   return names;
 }
 

@@ -16,7 +16,7 @@ UserAccess::UserAccess(const model::ModelData& data) {
     if (o.has(model::Mark::user)) learned_.push_back(o.device);
   }
   // The alphabet is sorted by device.
-  learned_.erase(std::ranges::unique(learned_).begin(), learned_.end());
+  learned_.erase(std::unique(learned_.begin(), learned_.end()), learned_.end());
   for (const std::string& name : data.allowed) {
     if (name.starts_with(kDevice)) devices_.push_back(name.substr(kDevice.size()));
     if (name.starts_with(kProcess)) processes_.push_back(name.substr(kProcess.size()));
