@@ -4,7 +4,11 @@
 # Helpers for scripts that run in the bed: `. "$BED_DIR/lib.sh"`. Sets -eu.
 # In the environment: BED_OUT (the outputs, shared with the host), BED_DIR (this
 # folder), BED_KERNEL, BED_RELEASE and BED_MODULES (L1's own kernel, for an L2).
+# Outside the bed, where nobody gave BED_OUT, it is a new folder in /tmp.
 set -eu
+: "${BED_OUT:=$(mktemp -d "${TMPDIR:-/tmp}/iovm-bed-out.XXXXXX")}"
+[[ -d $BED_OUT ]] || { echo "BED_OUT: $BED_OUT is no folder" >&2; exit 2; }
+export BED_OUT
 
 bed_repo=$(cd "$BED_DIR/../.." && pwd)
 

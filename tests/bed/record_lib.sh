@@ -5,8 +5,7 @@
 # and what came of them. The scripts also run directly, as root, on a host with /dev/kvm:
 #   tests/bed/on-kvm build/dev tests/bed/record_ends.bed
 : "${BED_DIR:=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)}"
-: "${BED_OUT:=$(mktemp -d)}"
-export BED_DIR BED_OUT
+export BED_DIR
 # shellcheck source=/dev/null
 . "$BED_DIR/lib.sh"
 [[ -e /dev/kvm ]] || skip "no /dev/kvm"
