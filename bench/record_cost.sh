@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# record_cost.sh [ACCESSES [RUNS]]: what recording costs a real guest, by source, against perf record; see
-# record.md. Runs as root on a host with KVM, or in the bed, there with iovm.ko too:
+# record_cost.sh [ACCESSES [RUNS]]: what recording costs a real guest, by source, against perf record and
+# trace-cmd record; see record.md. Runs as root on a host with KVM, or in the bed, there with iovm.ko too:
 #   PATH=build/release:$PATH bench/record_cost.sh
-#   tests/bed/kmod_build && tests/bed/bed --bin build/release --timeout 1500 bench/record_cost.sh
+#   tests/bed/prepare && tests/bed/bed --bin build/release --timeout 1800 'bench/record_cost.sh 50000 5'
 set -eu
 : "${BED_DIR:=$(cd "$(dirname "${BASH_SOURCE[0]}")/../tests/bed" && pwd)}"
 # shellcheck source=tests/bed/record_lib.sh
@@ -12,7 +12,14 @@ command -v perf >/dev/null || skip "perf is not installed"
 accesses=${1:-${IOVM_STORM:-150000}} runs=${2:-7}
 TIMEFORMAT='%U %S'
 
-arms="none perf iovm-perf"
+arms="none perf"
+traced() { trace-cmd record -q -e kvm:kvm_pio -e kvm:kvm_mmio -o "$tmp/trace.dat" "$@" >/dev/null 2>"$tmp/probe"; }
+if command -v trace-cmd >/dev/null && traced true; then
+  arms+=" trace-cmd"
+else
+  say "not trace-cmd: $(tail -n 1 "$tmp/probe" 2>/dev/null)"
+fi
+arms+=" iovm-perf"
 works() { iovm record --source "$1" --vm nobody --wait --duration 10ms -o "$tmp/probe.iovm" 2>"$tmp/probe"; }
 module=${IOVM_BED_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/iovm/bed}/kmod/iovm.ko
 [[ -e /dev/iovm || ! -s $module || ! ${BED_RELEASE:-} ]] || busybox insmod "$module"
@@ -41,6 +48,9 @@ start() {  # arm
     perf)
       { time perf record -q -e kvm:kvm_pio,kvm:kvm_mmio -o "$tmp/perf.data" -p "$VMM" >/dev/null 2>&1 || true; } 2>"$tmp/recorder.time" &
       sleep 3 ;;
+    trace-cmd)
+      { time traced tail --pid="$VMM" -s 0.1 -f /dev/null || true; } 2>"$tmp/recorder.time" &
+      wait_for 30 grep -q 1 /sys/kernel/tracing/events/kvm/kvm_pio/enable || fail "trace-cmd" ;;
     *)
       : >"$tmp/cost.err"
       { time iovm record --source "${1#iovm-}" --vm "$VMM" -o "$tmp/cost.iovm" >/dev/null 2>"$tmp/cost.err"; } 2>"$tmp/recorder.time" &
