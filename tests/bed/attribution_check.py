@@ -26,11 +26,12 @@ CLASSES = {
     "5a60": ("interrupt", "hardirq", False),
     "5a70": ("interrupt", "softirq", False),
     "5a80": ("user", "started", True),
+    "5aa0": ("idle", "swapper/", False),
 }
 NAMES = {
     "5a00": "ring3-port", "mmio": "ring3-mmio", "5a10": "syscall-long", "5a20": "syscall-5ms",
     "5a30": "threads", "5a40": "kthread", "5a50": "kworker", "5a60": "hardirq", "5a70": "softirq",
-    "5a80": "exec-5ms",
+    "5a80": "exec-5ms", "5aa0": "idle",
 }
 
 

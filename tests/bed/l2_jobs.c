@@ -10,7 +10,7 @@
  *   0x5a20  /dev/port, processes that live for 5 ms
  *   0x5a30  /dev/port, threads
  *   0x5a40  a kernel thread   0x5a50 kworkers   0x5a60 hardware interrupts   0x5a70 softirqs
- *   0x5a80  /dev/port, programs that are started, and live for 5 ms
+ *   0x5a80  /dev/port, programs that are started, and live for 5 ms   0x5aa0 the idle task
  *
  * /dev/port is written eight bytes at a time, port after port: the pid, and which life it is (one
  * more for each process), both little-endian. The pid is given again soon: pid_max is small.
@@ -46,7 +46,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { JOBS_IOPL = 0x6a01, JOBS_KTHREAD, JOBS_KWORKER, JOBS_HARDIRQ, JOBS_SOFTIRQ, JOBS_LIE };
+enum { JOBS_IOPL = 0x6a01, JOBS_KTHREAD, JOBS_KWORKER, JOBS_HARDIRQ, JOBS_SOFTIRQ, JOBS_IDLE, JOBS_LIE };
 enum { RING3 = 0x5a00, LONG = 0x5a10, SHORT = 0x5a20, THREAD = 0x5a30, STARTED = 0x5a80 };
 
 static volatile uint32_t* device;
@@ -153,7 +153,7 @@ static void in_threads(int count) {
 }
 
 static void in_kernel(int count) {
-  for (int job = JOBS_KTHREAD; job <= JOBS_SOFTIRQ; job++)
+  for (int job = JOBS_KTHREAD; job <= JOBS_IDLE; job++)
     if (ioctl(jobs_file, job, count)) puts("@no job");
 }
 

@@ -7,12 +7,14 @@
  *   JOBS_KWORKER  work items do
  *   JOBS_HARDIRQ  a timer's hardware interrupt does, with the pid of whom it interrupted
  *   JOBS_SOFTIRQ  a timer's softirq does
+ *   JOBS_IDLE     the idle task does, as a cpuidle driver: before it halts
  *   JOBS_LIE      the caller does, with another random name and start time each time, in a memory full
  *                 of texts like the kernel's own VMCOREINFO
  *
  * Each returns when it is done. The ports are those of l2_jobs.c.
  */
 #include <linux/completion.h>
+#include <linux/cpuidle.h>
 #include <linux/delay.h>
 #include <linux/fs.h>
 #include <linux/hrtimer.h>
@@ -26,9 +28,9 @@
 #include <linux/timer.h>
 #include <linux/workqueue.h>
 
-enum { JOBS_IOPL = 0x6a01, JOBS_KTHREAD, JOBS_KWORKER, JOBS_HARDIRQ, JOBS_SOFTIRQ, JOBS_LIE };
+enum { JOBS_IOPL = 0x6a01, JOBS_KTHREAD, JOBS_KWORKER, JOBS_HARDIRQ, JOBS_SOFTIRQ, JOBS_IDLE, JOBS_LIE };
 enum { PORT_KTHREAD = 0x5a40, PORT_KWORKER = 0x5a50, PORT_HARDIRQ = 0x5a60, PORT_SOFTIRQ = 0x5a70,
-       PORT_LIE = 0x5a90 };
+       PORT_LIE = 0x5a90, PORT_IDLE = 0x5aa0 };
 
 static DEFINE_MUTEX(one_at_a_time);
 static DECLARE_COMPLETION(done);
@@ -76,6 +78,36 @@ static void soft_body(struct timer_list *timer)
 		mod_timer(timer, jiffies + 1);
 }
 static DEFINE_TIMER(soft_timer, soft_body);
+
+static atomic_t idle_left;
+
+static int idle_body(struct cpuidle_device *device, struct cpuidle_driver *driver, int index)
+{
+	if (atomic_dec_if_positive(&idle_left) >= 0)
+		say(PORT_IDLE);
+	raw_safe_halt();
+	return index;
+}
+static struct cpuidle_driver idle_driver = {
+	.name = "iovm_jobs",
+	.owner = THIS_MODULE,
+	.states[0] = { .name = "jobs", .desc = "says who it is", .enter = idle_body,
+		       .exit_latency = 1, .target_residency = 1 },
+	.state_count = 1,
+};
+
+/* A CPU that computes never idles: not for ever. */
+static void run_idle(void)
+{
+	int tries;
+
+	atomic_set(&idle_left, (int)left);
+	if (cpuidle_register(&idle_driver, NULL))
+		return;
+	for (tries = 0; tries < 500 && atomic_read(&idle_left) > 0; tries++)
+		msleep(10);
+	cpuidle_unregister(&idle_driver);
+}
 
 static void run_kthread(void)
 {
@@ -147,6 +179,8 @@ static long jobs_ioctl(struct file *file, unsigned int command, unsigned long co
 	} else if (command == JOBS_SOFTIRQ) {
 		mod_timer(&soft_timer, jiffies + 1);
 		wait_for_completion(&done);
+	} else if (command == JOBS_IDLE) {
+		run_idle();
 	} else if (command == JOBS_LIE) {
 		forge();
 		lie();
