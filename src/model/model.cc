@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <span>
 
 #include "base/assert.h"
 #include "model/counting_sort.h"
@@ -58,11 +59,12 @@ std::uint32_t usual_order(Method m) {
 }
 
 // Turns counts into the automaton, step by step: contexts and what follows them, probabilities from
-// the empty context outwards, where each edge leads, the hash.
+// the empty context outwards, where each edge leads, the nodes' tables.
 class ModelBuilder {
  public:
   ModelBuilder(Model& model, std::size_t symbols) : model_(model), symbols_(symbols) {
     model_.nodes_.push_back({});
+    model_.stories_.push_back({});
   }
 
   void count(const Ngrams& ngrams) {
@@ -81,7 +83,8 @@ class ModelBuilder {
     sort_edges();
     set_probabilities();
     set_targets();
-    fill_hash();
+    compile();
+    set_worst();
   }
 
  private:
@@ -105,7 +108,11 @@ class ModelBuilder {
     std::uint32_t number = children_.find_or_add(key(node, oldest), fresh);
     if (number == fresh) {
       auto depth = static_cast<std::uint8_t>(model_.nodes_[node].depth + 1);
-      model_.nodes_.push_back({node, oldest, 0, 0, depth});
+      Model::Node made;
+      made.parent = node;
+      made.depth = depth;
+      model_.nodes_.push_back(made);
+      model_.stories_.push_back({oldest, 0});
     }
     return number;
   }
@@ -134,20 +141,20 @@ class ModelBuilder {
     for (std::uint32_t i = 0; i < edges_.size(); ++i) {
       edge_index_.find_or_add(key(edges_[i].node, edges_[i].symbol), i);
     }
-    model_.nodes_.push_back({});  // the end of the last node's edges
+    model_.stories_.push_back({});  // the end of the last node's edges
     std::size_t at = 0;
-    for (std::uint32_t node = 0; node < model_.nodes_.size(); ++node) {
+    for (std::uint32_t node = 0; node < model_.stories_.size(); ++node) {
       while (at < edges_.size() && edges_[at].node < node) ++at;
-      model_.nodes_[node].first_edge = static_cast<std::uint32_t>(at);
+      model_.stories_[node].first = static_cast<std::uint32_t>(at);
     }
   }
 
   // Parents come before children, so a node finds its parent's probabilities done.
   void set_probabilities() {
     auto kinds = static_cast<double>(std::max<std::size_t>(symbols_, 1));
-    for (std::uint32_t node = 0; node + 1 < model_.nodes_.size(); ++node) {
-      std::size_t begin = model_.nodes_[node].first_edge;
-      std::size_t end = model_.nodes_[node + 1].first_edge;
+    for (std::uint32_t node = 0; node < model_.nodes_.size(); ++node) {
+      std::size_t begin = model_.stories_[node].first;
+      std::size_t end = model_.stories_[node + 1].first;
       double total = 0;
       for (std::size_t i = begin; i < end; ++i) total += static_cast<double>(edges_[i].count);
       auto types = static_cast<double>(end - begin);
@@ -183,34 +190,58 @@ class ModelBuilder {
       }
       e.next = edge(node.parent, e.symbol)->next;
       if (model_.nodes_[e.next].depth != node.depth || node.depth >= longest) continue;
-      std::uint32_t target = child(e.next, node.oldest, false);
+      std::uint32_t target = child(e.next, model_.stories_[e.node].oldest, false);
       if (target != kNone) e.next = target;
     }
   }
 
-  void fill_hash() {
-    std::size_t size = 16;
-    while (size < edges_.size() * 2) size *= 2;
-    model_.slots_.assign(size, {});
-    model_.mask_ = size - 1;
+  Model::Edge compiled(const Edge& e) const {
+    Bits bits = model_.options_.method == Method::stide ? 0 : bits_of(e.probability);
+    if (model_.options_.method == Method::chain) bits = std::min(bits, model_.unknown_);
+    return {e.symbol, e.next, bits};
+  }
+
+  // Each node's edges: the most frequent into the node, the others into its table.
+  void compile() {
     for (const Edge& e : edges_) {
-      Bits bits = model_.options_.method == Method::stide ? 0 : bits_of(e.probability);
-      if (model_.options_.method == Method::chain) bits = std::min(bits, model_.unknown_);
-      std::uint64_t h = key(e.node, e.symbol) * 0x9e3779b97f4a7c15;
-      std::size_t at = (h ^ h >> 32) & model_.mask_;
-      while (model_.slots_[at].key != ~std::uint64_t{0}) at = (at + 1) & model_.mask_;
-      model_.slots_[at] = {key(e.node, e.symbol), e.next, bits};
       model_.symbols_.push_back(e.symbol);
       model_.counts_.push_back(e.count);
     }
-    set_worst();
+    for (std::uint32_t node = 0; node < model_.nodes_.size(); ++node) {
+      auto begin = edges_.begin() + model_.stories_[node].first;
+      auto end = edges_.begin() + model_.stories_[node + 1].first;
+      if (begin == end) continue;
+      std::stable_sort(begin, end, [](const Edge& a, const Edge& b) { return a.count > b.count; });
+      model_.nodes_[node].hot = compiled(*begin);
+      fill_table(model_.nodes_[node], {begin + 1, end});
+    }
+  }
+
+  void fill_table(Model::Node& node, std::span<const Edge> edges) {
+    node.table = static_cast<std::uint32_t>(model_.edges_.size());
+    if (edges.size() <= Model::kScanned) {
+      node.entries = static_cast<std::uint16_t>(edges.size());
+      for (const Edge& e : edges) model_.edges_.push_back(compiled(e));
+      return;
+    }
+    unsigned log = 1;
+    while ((std::size_t{1} << log) < edges.size() * 2) ++log;
+    node.shift = static_cast<std::uint8_t>(32 - log);
+    std::size_t size = std::size_t{1} << log;
+    model_.edges_.resize(model_.edges_.size() + size);
+    Model::Edge* table = model_.edges_.data() + node.table;
+    for (const Edge& e : edges) {
+      std::size_t at = Model::hash(e.symbol, node.shift);
+      while (table[at].symbol != kNoSymbol) at = (at + 1) & (size - 1);
+      table[at] = compiled(e);
+    }
   }
 
   // The dearest way down from any node, and then a symbol that is not known.
   void set_worst() {
     std::vector<std::uint64_t> way(model_.nodes_.size(), 0);
     std::uint64_t dearest = 0;
-    for (std::size_t node = 1; node + 1 < model_.nodes_.size(); ++node) {
+    for (std::size_t node = 1; node < model_.nodes_.size(); ++node) {
       way[node] = way[model_.nodes_[node].parent] + model_.nodes_[node].miss;
       dearest = std::max(dearest, way[node]);
     }
@@ -249,14 +280,14 @@ Model::Model(const Options& options, const Ngrams& ngrams, std::size_t symbols)
 std::vector<Symbol> Model::context(const State& state) const {
   std::vector<Symbol> symbols;
   for (std::uint32_t node = state.node; node != 0; node = nodes_[node].parent) {
-    symbols.push_back(nodes_[node].oldest);
+    symbols.push_back(stories_[node].oldest);
   }
   return symbols;
 }
 
 std::uint64_t Model::context_count(const State& state) const {
   std::uint64_t total = 0;
-  for (std::size_t i = nodes_[state.node].first_edge; i < nodes_[state.node + 1].first_edge; ++i) {
+  for (std::size_t i = stories_[state.node].first; i < stories_[state.node + 1].first; ++i) {
     total += counts_[i];
   }
   return total;
@@ -264,7 +295,7 @@ std::uint64_t Model::context_count(const State& state) const {
 
 std::vector<Model::Follower> Model::followers(const State& state, std::size_t most) const {
   std::vector<Follower> all;
-  for (std::size_t i = nodes_[state.node].first_edge; i < nodes_[state.node + 1].first_edge; ++i) {
+  for (std::size_t i = stories_[state.node].first; i < stories_[state.node + 1].first; ++i) {
     all.push_back({symbols_[i], 0, counts_[i]});
   }
   auto kept = all.begin() + static_cast<std::ptrdiff_t>(std::min(most, all.size()));
@@ -273,9 +304,9 @@ std::vector<Model::Follower> Model::followers(const State& state, std::size_t mo
   });
   all.erase(kept, all.end());
   for (Follower& f : all) {
-    const Slot* slot = find(state.node, f.symbol);
+    const Edge* edge = find(nodes_[state.node], f.symbol);
     if (options_.method != Method::stide) {
-      f.probability = std::exp2(-to_bits(slot->bits));
+      f.probability = std::exp2(-to_bits(edge->bits));
     } else {
       f.probability = static_cast<double>(f.count) / static_cast<double>(context_count(state));
     }

@@ -10,7 +10,9 @@
 //
 // All three are one automaton over the contexts of training: a node for each context, an edge for
 // each symbol seen after it, and, where there is none, a step to the context without its oldest
-// symbol, at a price. In the steady state an event costs one look into a hash. Scores are
+// symbol, at a price. Compiled for speed: a node is half a cache line and holds its most frequent
+// edge, so that a step the device usually takes next costs one look; the others are in a small
+// table of the node's own, scanned if it is short, hashed by the symbol if it is long. Scores are
 // fixed-point numbers (1/65536 bit), so that sums over windows are exact and the same whatever the
 // batches.
 //
@@ -102,7 +104,7 @@ class Model {
   std::vector<Follower> followers(const State& state, std::size_t most) const;
 
   const Options& options() const { return options_; }
-  std::size_t nodes() const { return nodes_.size(); }
+  std::size_t nodes() const { return stories_.size(); }
   std::size_t edges() const { return symbols_.size(); }
   // The price of a symbol that training never saw, after any context it knows nothing of.
   Bits unknown() const { return unknown_; }
@@ -112,35 +114,57 @@ class Model {
  private:
   friend class ModelBuilder;
 
-  struct Node {
-    std::uint32_t parent = 0;  // the context without its oldest symbol
-    Symbol oldest = kNoSymbol;
-    std::uint32_t first_edge = 0;  // in symbols_ and counts_, to the next node's
-    Bits miss = 0;                 // the price of going on to the parent
-    std::uint8_t depth = 0;
-  };
-  struct Slot {
-    std::uint64_t key = ~std::uint64_t{0};
+  struct Edge {
+    Symbol symbol = kNoSymbol;
     std::uint32_t next = 0;
     Bits bits = 0;
   };
+  // 32 bytes: two in a cache line.
+  struct alignas(32) Node {
+    Edge hot;                   // the most frequent one
+    std::uint32_t parent = 0;   // the context without its oldest symbol
+    Bits miss = 0;              // the price of going on to the parent
+    std::uint32_t table = 0;    // in edges_: the others
+    std::uint16_t entries = 0;  // of the table; if more than kScanned, a power of two
+    std::uint8_t depth = 0;
+    std::uint8_t shift = 0;  // of a hashed table: 32 - log2 of its size
+  };
+  static_assert(sizeof(Node) == 32);
+  // What explanations need of a node.
+  struct Story {
+    Symbol oldest = kNoSymbol;
+    std::uint32_t first = 0;  // in symbols_ and counts_, to the next node's
+  };
+  static constexpr std::uint32_t kScanned = 8;
 
-  const Slot* find(std::uint32_t node, Symbol symbol) const {
-    std::uint64_t key = static_cast<std::uint64_t>(node) << 32 | symbol;
-    std::uint64_t h = key * 0x9e3779b97f4a7c15;
-    for (std::size_t at = (h ^ h >> 32) & mask_;; at = (at + 1) & mask_) {
-      if (slots_[at].key == key) return &slots_[at];
-      if (slots_[at].key == ~std::uint64_t{0}) return nullptr;
+  static std::uint32_t hash(Symbol symbol, unsigned shift) {
+    return static_cast<std::uint32_t>(symbol * 0x9e3779b1U) >> shift;
+  }
+
+  // The edge, or nothing.
+  const Edge* find(const Node& node, Symbol symbol) const {
+    if (node.hot.symbol == symbol) return &node.hot;
+    const Edge* table = edges_.data() + node.table;
+    if (node.shift == 0) {
+      for (std::uint32_t i = 0; i < node.entries; ++i) {
+        if (table[i].symbol == symbol) return &table[i];
+      }
+      return nullptr;
+    }
+    std::uint32_t size = 1U << (32 - node.shift);
+    for (std::uint32_t at = hash(symbol, node.shift);; at = (at + 1) & (size - 1)) {
+      if (table[at].symbol == symbol) return &table[at];
+      if (table[at].symbol == kNoSymbol) return nullptr;
     }
   }
 
   Options options_;
-  std::vector<Node> nodes_;            // parents before children; one more at the end
+  std::vector<Node> nodes_;            // parents before children
+  std::vector<Edge> edges_;            // the nodes' tables
+  std::vector<Story> stories_;         // of nodes; one more at the end
   std::vector<Symbol> symbols_;        // of edges, by node and symbol
   std::vector<std::uint64_t> counts_;  // of edges
-  std::vector<Slot> slots_;
-  std::size_t mask_ = 0;
-  Bits unknown_ = 0;  // of a symbol that no training has
+  Bits unknown_ = 0;                   // of a symbol that no training has
   Bits worst_ = 0;
 };
 
@@ -149,21 +173,23 @@ Bits unknown_price(const Options& options, const Ngrams& ngrams, std::size_t sym
 
 inline Score Model::score(const State& in, Symbol symbol, State& out) const {
   bool full = in.length >= options_.context();
-  std::uint32_t node = in.node;
+  const Node* node = &nodes_[in.node];
+  const Node* root = nodes_.data();
   Bits price = 0;
-  const Slot* edge = find(node, symbol);
-  while (edge == nullptr && node != 0) {
-    price += nodes_[node].miss;
-    node = nodes_[node].parent;
-    edge = find(node, symbol);
+  const Edge* edge = find(*node, symbol);
+  while (edge == nullptr && node != root) {
+    price += node->miss;
+    node = root + node->parent;
+    edge = find(*node, symbol);
   }
+  bool longest = node == root + in.node;
+  Score score{price + (edge != nullptr ? edge->bits : unknown_), node->depth, edge != nullptr,
+              edge != nullptr && longest};
   out.length = full ? in.length : in.length + 1;
   out.node = edge != nullptr ? edge->next : 0;
-  Score score{price + (edge != nullptr ? edge->bits : unknown_), nodes_[node].depth,
-              edge != nullptr, edge != nullptr && node == in.node};
   if (options_.method != Method::markov) {
     // Only whole windows count, and they were seen or they were not.
-    bool seen = edge != nullptr && nodes_[node].depth == options_.context();
+    bool seen = edge != nullptr && node->depth == options_.context();
     score.bits = !full ? 0 : seen ? edge->bits : unknown_;
     score.followed = !full || seen;
   }
