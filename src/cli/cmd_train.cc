@@ -32,6 +32,7 @@ struct TrainOptions {
   std::string symbols = "auto";
   std::string session = "auto";
   std::vector<std::string> allow;
+  std::vector<std::string> calibrate;
   std::string false_alarms = "1/day";
   std::vector<std::string> merge;
   std::optional<std::uint64_t> max_loss;
@@ -56,6 +57,9 @@ void declare(CommandLine& line, TrainOptions& options) {
               "what a session's score is; auto: the mean where --order or another method is given");
   line.option("--allow", options.allow, "device:KEY|process:NAME",
               "what may do I/O from user space without an alarm; may be given several times");
+  line.option("--calibrate", options.calibrate, "TRACE",
+              "recordings of normal work to set the threshold by, and to learn nothing from")
+      .several();
   line.option("--false-alarms", options.false_alarms, "N/TIME",
               "accepted false alarms: 1/day, 3/hour, 1/week, 5/1M (events), 0.1% (of sessions)");
   line.option("--merge", options.merge, "MODEL",
@@ -132,6 +136,9 @@ Result<Wish> wish_of(const TrainOptions& options) {
   auto allowed = allowed_names(options.allow);
   if (!allowed) return std::move(allowed).error();
   wish.allowed = *std::move(allowed);
+  if (options.traces.empty() && !options.calibrate.empty()) {
+    return usage_error("--calibrate needs a TRACE to learn from (see iovm train --help)");
+  }
   if (options.traces.empty() && options.merge.empty()) {
     return usage_error("no TRACE given to train on (see iovm train --help)");
   }
@@ -164,6 +171,8 @@ class Begun : public trace::EventSource {
   std::optional<Result<std::span<const trace::Event>>> first_;
 };
 
+using Use = train::Trainer::Use;
+
 struct Trained {
   train::Training training;
   std::optional<Error> damage;  // of the first damaged recording
@@ -173,7 +182,10 @@ Result<Trained> train_all(const TrainOptions& options, Wish wish) {
   Trained out;
   std::optional<train::Trainer> trainer;
   ProgressLine progress("iovm train");
-  for (const std::string& path : options.traces) {
+  std::vector<std::string> paths = options.traces;
+  paths.insert(paths.end(), options.calibrate.begin(), options.calibrate.end());
+  for (const std::string& path : paths) {
+    bool learn = &path < paths.data() + options.traces.size();
     auto reader = trace::TraceReader::open(path);
     if (!reader) return std::move(reader).error();
     if (!options.quiet) progress.show("reading " + escape_terminal(path));
@@ -183,7 +195,7 @@ Result<Trained> train_all(const TrainOptions& options, Wish wish) {
       trainer.emplace(wish.options, wish.promise);
       if (wish.chooses_order) trainer->choose_order();
     }
-    if (auto ok = trainer->add(source); !ok) {
+    if (auto ok = trainer->add(source, learn ? Use::learn : Use::calibrate); !ok) {
       return Error(ok.error()).in(escape_terminal(path));
     }
     if (!out.damage) {

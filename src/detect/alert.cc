@@ -24,6 +24,8 @@ std::string_view name_of(AlertKind kind) {
   switch (kind) {
     case AlertKind::window:
       return "window";
+    case AlertKind::unseen:
+      return "unseen";
     case AlertKind::session:
       return "session";
     case AlertKind::user_space:

@@ -24,10 +24,11 @@ namespace iovm::detect {
 // What made the alarm. An episode has the strongest of those that came together.
 enum class AlertKind : std::uint8_t {
   window,      // the scores over a window of events
+  unseen,      // several accesses that training never saw, close together
   session,     // a whole session, by its mean score and its set of operations
   user_space,  // device I/O by code outside the guest's kernel, which training never saw there
 };
-std::string_view name_of(AlertKind kind);  // "window", "session", "user-space"
+std::string_view name_of(AlertKind kind);  // "window", "unseen", "session", "user-space"
 
 // Whose stream it is. What the stream is not divided by, is not set.
 struct StreamName {

@@ -2,6 +2,7 @@
 #include "detect/detector.h"
 
 #include <algorithm>
+#include <bit>
 
 #include "detect/detector_stream.h"
 
@@ -46,19 +47,23 @@ Status Detector::step(const trace::Context& context, const trace::Event& event) 
   if (s.episode && s.episode->over(event.time)) {
     if (auto ok = close(context, s); !ok) return ok;
     s.window.clear();  // a new incident is not made of the old one's scores
+    s.unseen = 0;
+  }
+  model::Symbol symbol = vocabulary_(token.symbol, tokenizer_.alphabet());
+  if (s.fold.repeats(token.symbol) && !model::is_unknown(symbol) && polls(token.symbol)) {
+    ++s.events;
+    return {};
   }
   Record& record = s.records[s.at];
-  record = {number_,
-            event.time,
-            event.rip,
-            event.cr3,
-            s.state,
-            token.symbol,
-            vocabulary_(token.symbol, tokenizer_.alphabet()),
-            event.process};
+  record = {number_, event.time,   event.rip, event.cr3,
+            s.state, token.symbol, symbol,    event.process};
   // What training saw from user space is known; so is all else.
   if (model::is_unknown(record.symbol)) {
+    bool access = symbol == model::kUnknownRegister || symbol == model::kUnknownDevice;
+    s.unseen = s.unseen << 1 | (access ? 1U : 0U);
     record.user = user_access_.alarming(seen(token.symbol), event, context);
+  } else {
+    s.unseen <<= 1;
   }
   model::Score score = model_.score(s.state, record.symbol, s.state);
   record.bits = score.bits;
@@ -76,6 +81,7 @@ Status Detector::step(const trace::Context& context, const trace::Event& event) 
   s.max_window = std::max(s.max_window, mean);
   if (!s.episode) {
     if (record.user) return open(context, index, AlertKind::user_space);
+    if (unseen(s)) return open(context, index, AlertKind::unseen);
     if (mean > data_.threshold.value) return open(context, index, AlertKind::window);
   }
   if (s.episode) follow(s, record);
@@ -89,8 +95,21 @@ void Detector::loss(const trace::Event& event) {
     if (!map_.touches(event, i)) continue;
     streams_[i].state = {};
     streams_[i].window.clear();
+    streams_[i].fold.clear();
+    streams_[i].unseen = 0;
     streams_[i].filled = 0;
   }
+}
+
+// True at an access that training never saw, if it makes enough of them.
+bool Detector::unseen(const Stream& s) const {
+  return (s.unseen & 1) != 0 &&
+         static_cast<std::uint32_t>(std::popcount(s.unseen)) >= data_.threshold.unseen;
+}
+
+bool Detector::polls(model::Symbol symbol) const {
+  return data_.options.scheme == model::Scheme::devices &&
+         model::can_poll(tokenizer_.alphabet().operation(symbol));
 }
 
 // An episode takes one more event.
@@ -102,7 +121,7 @@ void Detector::follow(Stream& s, const Record& record) {
   ++e.events;
   if (mean > data_.threshold.value) e.largest = std::max(e.largest, mean);
   // The window stays above the threshold for a while; the episode lasts as long as odd steps come.
-  bool odd = mean > data_.threshold.value && record.bits > data_.threshold.value;
+  bool odd = (mean > data_.threshold.value && record.bits > data_.threshold.value) || unseen(s);
   if (odd || record.user) {
     e.quiet = 0;
     e.alert.events = e.events;

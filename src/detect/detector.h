@@ -76,6 +76,8 @@ class Detector {
   Status step(const trace::Context& context, const trace::Event& event);
   void loss(const trace::Event& event);
   void follow(Stream& stream, const Record& record);
+  bool unseen(const Stream& stream) const;
+  bool polls(model::Symbol symbol) const;
   Status open(const trace::Context& context, model::StreamIndex index, AlertKind kind);
   Status close(const trace::Context& context, Stream& stream);
   StreamName name(const trace::Context& context, model::StreamIndex index) const;

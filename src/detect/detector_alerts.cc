@@ -48,7 +48,7 @@ Status Detector::open(const trace::Context& context, model::StreamIndex index, A
     alert.sequence.push_back(seen(r.seen));
   });
   if (kind == AlertKind::user_space) window.erase(window.begin(), std::prev(window.end()));
-  if (kind == AlertKind::window) {
+  if (kind == AlertKind::window || kind == AlertKind::unseen) {
     window.erase(window.begin(), begin_of(window, data_.threshold.value));
   }
   alert.first_event = window.front()->event;

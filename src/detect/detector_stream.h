@@ -8,6 +8,7 @@
 
 #include "detect/detector.h"
 #include "detect/episode.h"
+#include "model/poll_fold.h"
 #include "model/symbol_set.h"
 #include "model/window.h"
 
@@ -26,6 +27,8 @@ struct Detector::Stream {
   model::Bits max_window = 0;
   std::uint64_t alerts = 0;
   model::SymbolSet distinct;
+  model::PollFold fold;
+  std::uint32_t unseen = 0;  // a bit for each of the last events
   std::unique_ptr<Episode> episode;
   std::array<Record, model::kWindowEvents> records;
 

@@ -6,15 +6,6 @@
 namespace iovm::detect {
 namespace {
 
-model::Operation without_value(model::Operation o) {
-  constexpr auto kDetails =
-      static_cast<unsigned>(model::Mark::value) | static_cast<unsigned>(model::Mark::index);
-  o.marks = static_cast<std::uint8_t>(o.marks & ~kDetails);
-  o.value = 0;
-  o.index = 0;
-  return o;
-}
-
 template <typename T>
 void sort_unique(std::vector<T>& items) {
   std::ranges::sort(items);
@@ -25,7 +16,7 @@ void sort_unique(std::vector<T>& items) {
 
 Vocabulary::Vocabulary(const std::vector<model::Operation>& alphabet) : alphabet_(alphabet) {
   for (const model::Operation& o : alphabet) {
-    accesses_.push_back(without_value(o));
+    accesses_.push_back(model::access_of(o));
     devices_.push_back(o.device);
   }
   sort_unique(accesses_);
@@ -43,7 +34,8 @@ model::Symbol Vocabulary::look_up(const model::Operation& operation) const {
   if (it != alphabet_.end() && *it == operation) {
     return static_cast<model::Symbol>(it - alphabet_.begin()) + model::kFirstSymbol;
   }
-  if (std::ranges::binary_search(accesses_, without_value(operation))) return model::kUnknownValue;
+  if (std::ranges::binary_search(accesses_, model::access_of(operation)))
+    return model::kUnknownValue;
   return std::ranges::binary_search(devices_, operation.device) ? model::kUnknownRegister
                                                                 : model::kUnknownDevice;
 }

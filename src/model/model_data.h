@@ -50,6 +50,8 @@ std::string describe(const Promise& promise);  // "1/day", "5/1000000 events"
 inline constexpr std::uint32_t kWindowEvents = 32;
 inline constexpr std::uint32_t kBlockEvents = 200;
 inline constexpr std::size_t kMaxSample = 10000;
+inline constexpr std::uint32_t kLeastUnseen = 6;
+inline constexpr std::uint32_t kMostUnseen = kWindowEvents / 2;
 
 // How the two views of a session are put on one scale: what held-out sessions had.
 struct SessionScale {
@@ -72,6 +74,7 @@ struct Calibration {
   std::uint64_t duration_ns = 0;
   std::uint64_t sessions = 0;      // held-out recordings (or parts of one)
   std::uint64_t blocks = 0;        // in all
+  std::uint32_t unseen = 0;        // the most accesses in one window that training never saw
   std::vector<Bits> largest = {};  // of the blocks' scores, largest first; at most kMaxSample
   SessionScale scale = {};
   std::vector<double> scores = {};  // of sessions, largest first; at most kMaxSessionSample
@@ -87,6 +90,9 @@ struct Threshold {
   Bits value = 0;          // a windowed score above it is an alarm
   bool supported = false;  // the calibration data are enough for the promise
   Promise promise;         // what was asked for
+  // So many accesses that training never saw, among the last kWindowEvents of a stream, are an
+  // alarm.
+  std::uint32_t unseen = kLeastUnseen;
   double expected = 0;  // what the data do support: at most so many alarms per promise.per (95 %)
   // A session's score above it is an alarm; of promises about sessions only.
   double session = std::numeric_limits<double>::infinity();

@@ -70,14 +70,14 @@ Origin get_origin(ArchiveReader& in) {
 void put_calibration(ArchiveWriter& out, const ModelData& data) {
   const Calibration& c = data.calibration;
   out.u64(c.events).u64(c.duration_ns).u64(c.sessions).u64(c.blocks);
-  out.u32(static_cast<std::uint32_t>(c.largest.size()));
+  out.u32(c.unseen).u32(static_cast<std::uint32_t>(c.largest.size()));
   for (Bits bits : c.largest) out.u32(bits);
   out.f64(c.scale.bits_mean).f64(c.scale.bits_sd).f64(c.scale.set_mean).f64(c.scale.set_sd);
   out.u32(static_cast<std::uint32_t>(c.scores.size()));
   for (double score : c.scores) out.f64(score);
   const Threshold& t = data.threshold;
   out.u32(t.value).u8(t.supported ? 1 : 0).f64(t.promise.alarms).u64(t.promise.per);
-  out.u8(static_cast<std::uint8_t>(t.promise.unit)).f64(t.expected).f64(t.session);
+  out.u8(static_cast<std::uint8_t>(t.promise.unit)).f64(t.expected).f64(t.session).u32(t.unseen);
 }
 
 Status get_session_sample(ArchiveReader& in, Calibration& c) {
@@ -105,6 +105,7 @@ Status get_calibration(ArchiveReader& in, ModelData& data) {
   c.duration_ns = in.u64();
   c.sessions = in.u64();
   c.blocks = in.u64();
+  c.unseen = in.u32();
   std::uint32_t sample = in.count(4);
   if (sample > kMaxSample || sample > c.blocks) return input_error("a wrong calibration sample");
   c.largest.resize(sample);
@@ -122,9 +123,10 @@ Status get_calibration(ArchiveReader& in, ModelData& data) {
   t.promise.unit = static_cast<Promise::Unit>(unit);
   t.expected = in.f64();
   t.session = in.f64();
-  bool good = unit <= 2 && !std::isnan(t.session) && std::isfinite(t.promise.alarms) &&
-              t.promise.alarms > 0 && t.promise.per > 0 && std::isfinite(t.expected) &&
-              t.expected >= 0;
+  t.unseen = in.u32();
+  bool good = unit <= 2 && !std::isnan(t.session) && t.unseen > 0 &&
+              std::isfinite(t.promise.alarms) && t.promise.alarms > 0 && t.promise.per > 0 &&
+              std::isfinite(t.expected) && t.expected >= 0;
   if (!good) return input_error("a wrong threshold");
   return {};
 }

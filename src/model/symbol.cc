@@ -54,6 +54,14 @@ std::string describe_register(const Operation& o) {
   return iovm::format("{}, index 0x{:02x}", text, o.index);
 }
 
+Operation access_of(Operation o) {
+  constexpr auto kDetails = static_cast<unsigned>(Mark::value) | static_cast<unsigned>(Mark::index);
+  o.marks = static_cast<std::uint8_t>(o.marks & ~kDetails);
+  o.value = 0;
+  o.index = 0;
+  return o;
+}
+
 std::string describe(const Operation& o) {
   bool write = o.direction == trace::Direction::write;
   std::string text = device_name(o.device) + ": ";

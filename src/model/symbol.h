@@ -48,6 +48,9 @@ struct Operation {
   friend auto operator<=>(const Operation&, const Operation&) = default;
 };
 
+// The access alone: without value and index.
+Operation access_of(Operation operation);
+
 // In words, on one line: "floppy controller: write 0x8e to data FIFO (0x3f5)". Safe on terminals.
 std::string describe(const Operation& operation);
 // The register alone: "data FIFO (0x3f5)", "BAR 2 + 0x10", "00:03.0 register 0x10".

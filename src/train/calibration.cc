@@ -2,6 +2,7 @@
 #include "train/calibration.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <functional>
 
@@ -26,6 +27,7 @@ struct StreamBlock {
   model::State state;
   model::Window window;
   std::uint32_t events = 0;
+  std::uint32_t unseen = 0;  // a bit for each of the last events
   Bits largest = 0;
   std::uint64_t bits = 0;    // of the whole session
   std::uint64_t scored = 0;  // events that the method could score
@@ -34,7 +36,7 @@ struct StreamBlock {
 
 // A scale must not be too fine for so few sessions as all are alike.
 constexpr double kLeastBits = 0.05;
-constexpr double kLeastDistance = 0.01;
+constexpr double kLeastDistance = 0.05;
 
 struct Spread {
   double mean = 0;
@@ -62,6 +64,7 @@ model::Threshold session_threshold(const Calibration& c, const Promise& promise)
   model::Threshold out;
   out.promise = promise;
   out.value = ~Bits{0};  // windows raise no alarm
+  out.unseen = model::kWindowEvents + 1;
   std::size_t alarms = alarms_of_sessions(c, promise);
   out.supported = alarms > 0;
   if (out.supported) out.session = c.scores[alarms - 1];
@@ -101,6 +104,7 @@ void Calibrator::session(std::span<const Token> tokens, std::uint64_t duration_n
     if (token.symbol == model::kNoSymbol) {
       s.state = {};
       s.window.clear();
+      s.unseen = 0;
       continue;
     }
     bool counts = model_.options().method == model::Method::markov ||
@@ -109,6 +113,9 @@ void Calibrator::session(std::span<const Token> tokens, std::uint64_t duration_n
     s.bits += bits;
     s.scored += counts ? 1 : 0;
     s.distinct.add(token.symbol);
+    s.unseen = s.unseen << 1 | (unseen_[token.symbol] ? 1U : 0U);
+    calibration_.unseen =
+        std::max(calibration_.unseen, static_cast<std::uint32_t>(std::popcount(s.unseen)));
     s.window.add(std::min(bits, model_.unknown()));
     s.largest = std::max(s.largest, s.window.mean());
     ++calibration_.events;
@@ -198,6 +205,7 @@ model::Threshold choose_threshold(const Calibration& calibration, const Promise&
                                   Bits unknown) {
   if (promise.unit == Promise::Unit::sessions) return session_threshold(calibration, promise);
   model::Threshold out;
+  out.unseen = std::clamp(calibration.unseen + 1, model::kLeastUnseen, model::kMostUnseen);
   out.promise = promise;
   double have = available(calibration, promise);
   auto highest = static_cast<Bits>(kHighestShare * unknown);

@@ -29,8 +29,9 @@ struct Token {
 // Adds the blocks of one held-out recording to the calibration.
 class Calibrator {
  public:
-  // Both of the earlier work alone.
-  Calibrator(const model::Model& model, const model::SetView& sets) : model_(model), sets_(sets) {}
+  // All of the earlier work alone. `unseen`, by symbol: it has no such access, whatever the value.
+  Calibrator(const model::Model& model, const model::SetView& sets, std::vector<bool> unseen)
+      : model_(model), sets_(sets), unseen_(std::move(unseen)) {}
 
   void session(std::span<const Token> tokens, std::uint64_t duration_ns);
   // The sample so far, in its final form.
@@ -46,6 +47,7 @@ class Calibrator {
 
   const model::Model& model_;
   const model::SetView& sets_;
+  std::vector<bool> unseen_;
   model::Calibration calibration_;
   std::vector<model::Bits> blocks_;
   std::vector<Views> sessions_;

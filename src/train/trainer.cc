@@ -2,7 +2,9 @@
 #include "train/trainer.h"
 
 #include <algorithm>
+#include <set>
 
+#include "model/poll_fold.h"
 #include "model/symbol_set.h"
 
 namespace iovm::train {
@@ -42,7 +44,9 @@ class Trainer::Pass {
     if (stream >= contexts_.size()) {
       contexts_.resize(stream + 1, Counter::kStart);
       distinct_.resize(stream + 1);
+      folds_.resize(stream + 1);
     }
+    if (folds_[stream].repeats(symbol) && polls_[token.symbol]) return;
     contexts_[stream] = counter_.add(contexts_[stream], symbol);
     distinct_[stream].add(symbol);
     session_.tokens.push_back({stream, symbol});
@@ -55,6 +59,7 @@ class Trainer::Pass {
     for (model::StreamIndex s = 0; s < contexts_.size(); ++s) {
       if (!streams_.touches(event, s) || contexts_[s] == Counter::kStart) continue;
       contexts_[s] = Counter::kStart;
+      folds_[s].clear();
       session_.tokens.push_back({s, kNoSymbol});
     }
   }
@@ -67,7 +72,6 @@ class Trainer::Pass {
     session_.ngrams = counter_.ngrams();
     for (const model::SymbolSet& set : distinct_) session_.sets.push_back({set.symbols(), 1});
     session_.sets = model::canonical(std::move(session_.sets));
-    trainer_.training_.events += session_.origin.events;
     trainer_.training_.left_out += counter_.left_out();
     return std::move(session_);
   }
@@ -77,6 +81,8 @@ class Trainer::Pass {
     const model::Alphabet& seen = tokenizer_.alphabet();
     for (auto s = static_cast<Symbol>(symbols_.size()); s < seen.size(); ++s) {
       symbols_.push_back(s < kFirstSymbol ? s : trainer_.alphabet_.intern(seen.operation(s)));
+      polls_.push_back(s >= kFirstSymbol && trainer_.options_.scheme == model::Scheme::devices &&
+                       model::can_poll(seen.operation(s)));
     }
   }
 
@@ -85,12 +91,14 @@ class Trainer::Pass {
   model::StreamMap streams_;
   Counter counter_;
   std::vector<Symbol> symbols_;             // by the tokenizer's
+  std::vector<bool> polls_;                 // by the tokenizer's
   std::vector<Counter::Context> contexts_;  // by stream
+  std::vector<model::PollFold> folds_;      // by stream
   std::vector<model::SymbolSet> distinct_;  // by stream
   Session session_;
 };
 
-Status Trainer::add(trace::EventSource& source) {
+Status Trainer::add(trace::EventSource& source, Use use) {
   Pass pass(*this);
   for (;;) {
     auto batch = source.next();
@@ -104,7 +112,15 @@ Status Trainer::add(trace::EventSource& source) {
       }
     }
   }
-  sessions_.push_back(pass.finish(source.context()));
+  Session session = pass.finish(source.context());
+  if (use == Use::calibrate) {
+    training_.held_out += session.origin.events;
+    session.ngrams = {};
+    held_.push_back(std::move(session));
+    return {};
+  }
+  training_.events += session.origin.events;
+  sessions_.push_back(std::move(session));
   std::stable_sort(sessions_.begin(), sessions_.end(),
                    [](const Session& a, const Session& b) { return a.starts < b.starts; });
   compact();
@@ -146,14 +162,14 @@ std::uint32_t Trainer::counted() const {
 Trainer::Split Trainer::split_recordings() const {
   Split split{old_, old_sets_, {}};
   split.ngrams.length = counted() + 1;
-  std::size_t out = held_out();
+  std::size_t out = held_.empty() ? held_out() : 0;
   for (std::size_t i = 0; i + out < sessions_.size(); ++i) {
     const Session& s = sessions_[i];
     split.ngrams = merged(split.ngrams, s.ngrams);
     split.sets.insert(split.sets.end(), s.sets.begin(), s.sets.end());
   }
   split.sets = model::canonical(std::move(split.sets));
-  for (const Session& s : std::span(sessions_).last(out)) {
+  for (const Session& s : held_.empty() ? std::span(sessions_).last(out) : std::span(held_)) {
     split.held.push_back({{}, s.tokens, duration(s.origin)});
   }
   return split;
@@ -189,14 +205,29 @@ Trainer::Split Trainer::split_one() const {
   return split;
 }
 
+// By symbol: the earlier work has no such access.
+std::vector<bool> Trainer::unseen(const model::SessionSets& earlier) const {
+  std::set<model::Operation> accesses;
+  for (const model::SessionSet& set : earlier) {
+    for (Symbol s : set.symbols) {
+      if (s >= kFirstSymbol) accesses.insert(model::access_of(alphabet_.operation(s)));
+    }
+  }
+  std::vector<bool> out(alphabet_.size(), false);
+  for (Symbol s = kFirstSymbol; s < alphabet_.size(); ++s) {
+    out[s] = !accesses.contains(model::access_of(alphabet_.operation(s)));
+  }
+  return out;
+}
+
 // Counts the earlier work alone, and scores the later with it.
 model::Calibration Trainer::calibrate() {
-  bool one = sessions_.size() + old_origins_.size() == 1;
+  bool one = held_.empty() && sessions_.size() + old_origins_.size() == 1;
   Split split = one ? split_one() : split_recordings();
   split.ngrams = model::shortened(split.ngrams, options_.context() + 1);
   model::Model model(options_, split.ngrams, alphabet_.size());
   model::SetView sets(split.sets, alphabet_.size());
-  Calibrator calibrator(model, sets);
+  Calibrator calibrator(model, sets, unseen(split.sets));
   for (const Split::Part& part : split.held) {
     calibrator.session(part.own.empty() ? part.tokens : std::span<const Token>(part.own),
                        part.duration_ns);
@@ -207,8 +238,12 @@ model::Calibration Trainer::calibrate() {
 // The alphabet in the order of the model's, and everything counted in its symbols.
 void Trainer::sort_alphabet() {
   model::ModelData& data = training_.data;
-  std::vector<Symbol> order(alphabet_.size() - kFirstSymbol);
-  for (std::size_t i = 0; i < order.size(); ++i) order[i] = static_cast<Symbol>(i) + kFirstSymbol;
+  model::SymbolSet learned;  // what only calibration has is not known
+  for (const model::SessionSet& set : data.sets) {
+    for (Symbol s : set.symbols) learned.add(s);
+  }
+  std::vector<Symbol> order = learned.symbols();
+  std::erase_if(order, [](Symbol s) { return model::is_unknown(s); });
   std::ranges::sort(order, {}, [&](Symbol s) { return alphabet_.operation(s); });
   std::vector<Symbol> sorted(alphabet_.size(), model::kOverflow);
   for (std::size_t i = 0; i < order.size(); ++i) {

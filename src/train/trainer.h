@@ -8,6 +8,9 @@
 // Held out is the latest third of the recordings. Of a single one it is the latest third of its
 // sessions where streams are processes (they come and go), else of its events.
 //
+// Recordings given for calibration alone are held out in their place, and nothing is learned from
+// them: then what is promised is of the very model that is written.
+//
 // Where no order is asked for, sequences are counted with the longest one, and it is decided at the
 // end whether so many symbols support it: shorter sequences follow from longer ones.
 #pragma once
@@ -29,6 +32,7 @@ namespace iovm::train {
 struct Training {
   model::ModelData data;
   std::uint64_t events = 0;
+  std::uint64_t held_out = 0;  // events of recordings for calibration alone
   trace::LossTotals lost;
   std::uint64_t left_out = 0;  // events whose sequence found no room in the counts
 };
@@ -42,8 +46,9 @@ class Trainer {
   // The order by the number of symbols (markov only): options.order is the one for few.
   void choose_order() { chooses_ = options_.method == model::Method::markov; }
 
+  enum class Use : std::uint8_t { learn, calibrate };
   // One recording, to its end.
-  Status add(trace::EventSource& source);
+  Status add(trace::EventSource& source, Use use = Use::learn);
   // The model of everything added; an input error if that was nothing.
   Result<Training> finish();
 
@@ -73,6 +78,7 @@ class Trainer {
   std::size_t held_out() const;
   Split split_recordings() const;
   Split split_one() const;
+  std::vector<bool> unseen(const model::SessionSets& earlier) const;
   model::Calibration calibrate();
   void sort_alphabet();
   std::uint32_t counted() const;  // symbols of context while counting
@@ -81,6 +87,7 @@ class Trainer {
   model::Promise promise_;
   model::Alphabet alphabet_;
   std::vector<Session> sessions_;
+  std::vector<Session> held_;  // of calibration alone
   std::vector<model::Origin> old_origins_;
   model::Ngrams old_;  // of sessions that cannot be held out any more
   model::SessionSets old_sets_;

@@ -212,6 +212,27 @@ TEST_F(TrainerTest, SessionsAreSetsOfOperationsAndMergeAsTrainingDoes) {
   EXPECT_EQ(all.calibration.scores.size(), 2u * 2u);  // two held out, a disk and a clock
 }
 
+TEST_F(TrainerTest, NothingIsLearnedFromRecordingsForCalibration) {
+  Trainer trainer({}, {});
+  for (unsigned seed : {1u, 2u}) {
+    auto recording = source(work(seed), static_cast<std::uint8_t>(seed));
+    ASSERT_TRUE(trainer.add(recording));
+  }
+  std::vector<trace::Event> other = work(3);
+  TestGuest guest;
+  guest.out(0x3f5, 0x8e);
+  other.insert(other.end(), guest.events.begin(), guest.events.end());
+  auto held = source(other, 3);
+  ASSERT_TRUE(trainer.add(held, Trainer::Use::calibrate));
+  model::ModelData got = trainer.finish()->data, plain = train({1, 2});
+  EXPECT_EQ(got.alphabet, plain.alphabet);
+  EXPECT_EQ(got.ngrams, plain.ngrams);
+  EXPECT_EQ(got.sets, plain.sets);
+  EXPECT_EQ(got.origins, plain.origins);
+  EXPECT_EQ(got.calibration.sessions, 1u);
+  EXPECT_EQ(got.calibration.unseen, 1u);
+}
+
 TEST_F(TrainerTest, ChoosesTheOrderByTheNumberOfSymbols) {
   for (int rounds : {40, 200000}) {
     Trainer trainer({}, {});
