@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a model costs by itself: symbols of a recording, tokenized beforehand and kept in memory with
-// their streams, are scored and counted. The note is bench/detect.md.
+// What a model costs by itself: symbols of a recording, tokenized beforehand and kept in memory
+// with their streams, are scored and counted. The note is bench/detect.md.
 //
 //   score_speed TRACE [ORDER [ROUNDS]]
 #include <time.h>
