@@ -3,10 +3,12 @@
 // iovm detect: a model and recordings, or running VMs, in; alerts out. Offline and live differ in
 // where the events come from and in when an alert is told: offline when its episode is over, live
 // also at once.
+#include <algorithm>
 #include <cstdio>
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "analyze/file_facts.h"
@@ -14,6 +16,7 @@
 #include "base/text.h"
 #include "cli/commands.h"
 #include "cli/damage.h"
+#include "cli/in_order.h"
 #include "cli/stdout.h"
 #include "cli/stop_signals.h"
 #include "detect/detector.h"
@@ -37,6 +40,7 @@ struct DetectOptions {
   bool scores = false;
   bool exit_code = false;
   std::optional<std::uint64_t> max_loss;
+  std::optional<std::uint64_t> threads;
   bool quiet = false;
 };
 
@@ -55,6 +59,8 @@ void declare(CommandLine& line, DetectOptions& options) {
   line.flag("--exit-code", options.exit_code, "end with code 1 if there were alerts");
   line.option("--max-loss", options.max_loss, "N",
               "end with code 5 if more than N events were lost");
+  line.option("--threads", options.threads, "N",
+              "recordings looked at at a time; as many as there are CPUs unless told");
   line.flag("-q,--quiet", options.quiet, "no summaries");
 }
 
@@ -63,10 +69,10 @@ void say(std::string_view text) {
   std::fwrite(line.data(), 1, line.size(), stderr);
 }
 
-// Prints alerts as they come.
+// Prints alerts as they come, or keeps what it would print.
 class Printer : public detect::AlertSink {
  public:
-  explicit Printer(const DetectOptions& options) : options_(options) {}
+  Printer(const DetectOptions& options, Stdout* out) : options_(options), out_(out) {}
 
   Status opened(const detect::Alert& alert) override {
     if (!options_.live || options_.scores) return {};
@@ -78,21 +84,27 @@ class Printer : public detect::AlertSink {
   }
   Status scores(const detect::Detector& detector, const trace::Context& context, double threshold) {
     for (const detect::StreamScore& score : detector.scores(context)) {
-      out_.text() += options_.json ? score_json(score, context, threshold)
-                                   : score_text(score, context, threshold);
-      if (auto ok = out_.flush_if_full(); !ok) return ok;
+      text_ += options_.json ? score_json(score, context, threshold)
+                             : score_text(score, context, threshold);
     }
-    return out_.flush();
+    return print();
   }
+  std::string take() { return std::move(text_); }
 
  private:
   Status print(const detect::Alert& alert, detect::Phase phase) {
-    out_.text() += options_.json ? alert_json(alert, phase) : alert_text(alert, phase);
-    return out_.flush();  // who watches wants to know now
+    text_ += options_.json ? alert_json(alert, phase) : alert_text(alert, phase);
+    return print();
+  }
+  Status print() {
+    if (out_ == nullptr) return {};
+    out_->text() += std::exchange(text_, {});
+    return out_->flush();  // who watches wants to know now
   }
 
   const DetectOptions& options_;
-  Stdout out_;
+  Stdout* out_;
+  std::string text_;
 };
 
 // What all recordings came to.
@@ -102,40 +114,92 @@ struct Totals {
   std::optional<Error> damage;
 };
 
+// What became of one recording.
+struct Outcome {
+  std::optional<Error> error;
+  std::string text;  // not printed yet
+  detect::DetectorStats stats;
+  bool ended_early = false;
+  std::optional<Error> damage;
+};
+
+// Looks at recordings, any number at a time, and tells of them one after the other.
 class Run {
  public:
   Run(const DetectOptions& options, const model::ModelData& data)
-      : options_(options), data_(data), model_(data.model()), printer_(options) {}
+      : options_(options), data_(data), model_(data.model()) {}
 
-  Status source(const std::string& name, trace::EventSource& source) {
-    detect::Detector detector(data_, model_, name, printer_);
-    Status ran = detect::run(source, detector);
-    if (ran && options_.scores) {
-      ran = printer_.scores(detector, source.context(), model::to_bits(data_.threshold.value));
-    }
-    const detect::DetectorStats& stats = detector.stats();
-    totals_.alerts += stats.alerts;
-    totals_.lost += stats.lost.all();
-    if (!options_.quiet) summary(name, stats);
-    return ran;
+  Status live(trace::EventSource& source) {
+    Printer printer(options_, &out_);
+    return tell("live", look("live", source, printer));
   }
-
-  Status trace(const std::string& path) {
-    auto reader = trace::TraceReader::open(path);
-    if (!reader) return std::move(reader).error();
-    if (auto ok = source(path, **reader); !ok) return Error(ok.error()).in(escape_terminal(path));
-    if ((*reader)->ended_early()) {
-      say(format("{}: was cut short; these are its whole blocks", escape_terminal(path)));
+  Status traces() {
+    const std::vector<std::string>& paths = options_.traces;
+    if (paths.size() == 1) {
+      Printer printer(options_, &out_);
+      return tell(paths[0], look_at(paths[0], printer));
     }
-    if (!totals_.damage) {
-      totals_.damage = damage_error(path, (*reader)->damage(), "the rest was looked at");
-    }
-    return {};
+    std::vector<Outcome> outcomes(paths.size());
+    std::size_t threads =
+        std::min<std::size_t>(paths.size(), options_.threads.value_or(usual_threads(paths.size())));
+    return in_order(
+        paths.size(), threads,
+        [&](std::size_t i) {
+          Printer printer(options_, nullptr);
+          outcomes[i] = look_at(paths[i], printer);
+          outcomes[i].text = printer.take();
+        },
+        [&](std::size_t i) { return tell(paths[i], std::move(outcomes[i])); });
   }
 
   const Totals& totals() const { return totals_; }
 
  private:
+  Outcome look(const std::string& name, trace::EventSource& source, Printer& printer) const {
+    Outcome out;
+    detect::Detector detector(data_, model_, name, printer);
+    if (auto ok = detect::run(source, detector); !ok) out.error = ok.error();
+    if (!out.error && options_.scores) {
+      double threshold = model::to_bits(data_.threshold.value);
+      if (auto ok = printer.scores(detector, source.context(), threshold); !ok) {
+        out.error = ok.error();
+      }
+    }
+    out.stats = detector.stats();
+    return out;
+  }
+
+  Outcome look_at(const std::string& path, Printer& printer) const {
+    auto reader = trace::TraceReader::open(path);
+    if (!reader) {
+      Outcome out;
+      out.error = std::move(reader).error();
+      return out;
+    }
+    Outcome out = look(path, **reader, printer);
+    if (out.error) out.error = std::move(*out.error).in(escape_terminal(path));
+    out.ended_early = (*reader)->ended_early();
+    out.damage = damage_error(path, (*reader)->damage(), "the rest was looked at");
+    return out;
+  }
+
+  Status tell(const std::string& name, Outcome&& outcome) {
+    out_.text() += outcome.text;
+    if (auto ok = out_.flush(); !ok) return ok;
+    totals_.alerts += outcome.stats.alerts;
+    totals_.lost += outcome.stats.lost.all();
+    if (!totals_.damage) totals_.damage = std::move(outcome.damage);
+    if (!options_.quiet && (!outcome.error || outcome.stats.events > 0)) {
+      summary(name, outcome.stats);
+    }
+    if (!outcome.error && outcome.ended_early) {
+      say(format("{}: was cut short; these are its whole blocks", escape_terminal(name)));
+    }
+    outcome.text = {};
+    if (outcome.error) return std::move(*outcome.error);
+    return {};
+  }
+
   static void summary(const std::string& name, const detect::DetectorStats& stats) {
     std::string line = format("{}: {} {}; {}\n", escape_terminal(name), stats.alerts,
                               stats.alerts == 1 ? "alert" : "alerts",
@@ -146,7 +210,7 @@ class Run {
   const DetectOptions& options_;
   const model::ModelData& data_;
   model::Model model_;
-  Printer printer_;
+  Stdout out_;
   Totals totals_;
 };
 
@@ -168,10 +232,13 @@ Status run_live(const DetectOptions& options, Run& run) {
     say(format("source {}; watching {} VMs, Ctrl-C ends it", name_of((*source)->engine()),
                (*source)->running()));
   }
-  return run.source("live", **source);
+  return run.live(**source);
 }
 
 Status check_words(const DetectOptions& options) {
+  if (options.threads && (*options.threads == 0 || *options.threads > 1024)) {
+    return usage_error("--threads: from 1 to 1024");
+  }
   if (options.live) {
     if (!options.traces.empty()) return usage_error("--live and a TRACE: take one of them");
     if (options.vms.empty()) {
@@ -215,8 +282,8 @@ Result<ExitStatus> run_detect(CommandLine& line) {
   if (options.live) {
     if (auto ok = run_live(options, run); !ok) return Error(ok.error());
   }
-  for (const std::string& path : options.traces) {
-    if (auto ok = run.trace(path); !ok) return Error(ok.error());
+  if (!options.traces.empty()) {
+    if (auto ok = run.traces(); !ok) return Error(ok.error());
   }
   return verdict(options, run.totals());
 }
