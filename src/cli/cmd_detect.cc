@@ -20,6 +20,7 @@
 #include "cli/stdout.h"
 #include "cli/stop_signals.h"
 #include "detect/detector.h"
+#include "detect/drift.h"
 #include "detect/render.h"
 #include "model/model_file.h"
 #include "record/live.h"
@@ -119,6 +120,7 @@ struct Outcome {
   std::optional<Error> error;
   std::string text;  // not printed yet
   detect::DetectorStats stats;
+  std::vector<double> usual;  // scores of sessions without an alarm
   bool ended_early = false;
   std::optional<Error> damage;
 };
@@ -127,7 +129,7 @@ struct Outcome {
 class Run {
  public:
   Run(const DetectOptions& options, const model::ModelData& data)
-      : options_(options), data_(data), model_(data.model()) {}
+      : options_(options), data_(data), model_(data.model()), drift_(data.calibration) {}
 
   Status live(trace::EventSource& source) {
     Printer printer(options_, &out_);
@@ -153,6 +155,16 @@ class Run {
   }
 
   const Totals& totals() const { return totals_; }
+  void warn_of_drift() const {
+    auto drift = drift_.found();
+    if (!drift) return;
+    say(format(
+        "warning: the scores of the last {} sessions without an alert are higher than those that "
+        "the "
+        "model was calibrated on (distance {:.2f}, p {:.1g}): its promise may not hold (train "
+        "with newer recordings of normal work)",
+        drift->sessions, drift->distance, drift->p_value));
+  }
 
  private:
   Outcome look(const std::string& name, trace::EventSource& source, Printer& printer) const {
@@ -166,6 +178,9 @@ class Run {
       }
     }
     out.stats = detector.stats();
+    for (const detect::StreamScore& score : detector.scores(source.context())) {
+      if (score.alerts == 0) out.usual.push_back(score.session.score);
+    }
     return out;
   }
 
@@ -189,6 +204,7 @@ class Run {
     totals_.alerts += outcome.stats.alerts;
     totals_.lost += outcome.stats.lost.all();
     if (!totals_.damage) totals_.damage = std::move(outcome.damage);
+    for (double score : outcome.usual) drift_.add(score);
     if (!options_.quiet && (!outcome.error || outcome.stats.events > 0)) {
       summary(name, outcome.stats);
     }
@@ -212,6 +228,7 @@ class Run {
   model::Model model_;
   Stdout out_;
   Totals totals_;
+  detect::Drift drift_;
 };
 
 Status run_live(const DetectOptions& options, Run& run) {
@@ -285,6 +302,7 @@ Result<ExitStatus> run_detect(CommandLine& line) {
   if (!options.traces.empty()) {
     if (auto ok = run.traces(); !ok) return Error(ok.error());
   }
+  if (!options.quiet) run.warn_of_drift();
   return verdict(options, run.totals());
 }
 
