@@ -63,7 +63,7 @@ void put_column(Column column, const Event& event, std::string& out) {
     case Column::cpl:
       return put_if(event.has(Field::cpl), put_decimal, event.cpl, out);
     default:
-      IOVM_ASSERT(!"a column behind the first nine");
+      IOVM_ASSERT(false && "a column behind the first nine");
   }
 }
 
