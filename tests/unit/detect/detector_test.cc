@@ -423,5 +423,56 @@ TEST_F(DetectorTest, TextIsSafeOnATerminal) {
   EXPECT_THAT(text, HasSubstr("floppy controller"));
 }
 
+// Attacks that know how they are looked for.
+
+TEST_F(DetectorTest, AnOddAccessEvery200MillisecondsIsOneAlert) {
+  for (int i = 0; i < 40; ++i) {
+    guest.pause(200'000'000);
+    venom(guest, 1);
+  }
+  EXPECT_EQ(detect().alerts.size(), 1u);
+}
+
+TEST_F(DetectorTest, AnAttackInTwoHalvesAroundALossIsFoundInEach) {
+  normal_work(guest, 5);
+  venom(guest, 60);
+  guest.lose(100);
+  guest.pause(kForgottenNs);
+  venom(guest, 60);
+  EXPECT_EQ(detect().alerts.size(), 2u);
+}
+
+TEST_F(DetectorTest, OneModelServesTwoVmsAndTheirStreamsStayApart) {
+  context.vms.emplace_back().name = "web-2";
+  TestGuest other;
+  other.vm = 1;
+  normal_work(guest, 20);
+  venom(guest, 60);
+  normal_work(other, 22);
+  std::vector<trace::Event> mixed;
+  for (std::size_t i = 0; i < std::max(guest.events.size(), other.events.size()); ++i) {
+    if (i < guest.events.size()) mixed.push_back(guest.events[i]);
+    if (i < other.events.size()) mixed.push_back(other.events[i]);
+  }
+  guest.events = mixed;
+  Collector got = detect();
+  ASSERT_EQ(got.alerts.size(), 1u);
+  EXPECT_EQ(got.alerts.front().stream.vm_name, "web-1");
+}
+
+// One odd command among three sectors that are read as a driver does: how much of it passes.
+TEST_F(DetectorTest, AnAttackPaddedWithNormalWorkIsDiluted) {
+  int least = 0;
+  for (int padding = 0; padding < 8 && least == 0; ++padding) {
+    guest.events.clear();
+    for (int i = 0; i < 40; ++i) {
+      venom(guest, 2);
+      normal_work(guest, padding);
+    }
+    if (detect().alerts.empty()) least = padding;
+  }
+  EXPECT_EQ(least, 1) << "rounds of normal work around two bytes that hide them from windows";
+}
+
 }  // namespace
 }  // namespace iovm::detect
