@@ -14,7 +14,7 @@ std::uint64_t checksum(std::span<const std::byte> data) {
 
 struct Compressor::State {
   struct Free {
-    void operator()(ZSTD_CCtx* context) const { ZSTD_freeCCtx(context); }
+    void operator()(ZSTD_CCtx* done) const { ZSTD_freeCCtx(done); }
   };
   std::unique_ptr<ZSTD_CCtx, Free> context{ZSTD_createCCtx()};
   std::vector<std::byte> room;  // grows only: never cleared, never given back
@@ -42,7 +42,7 @@ std::size_t Compressor::append(std::span<const std::byte> data, std::vector<std:
 
 struct Decompressor::State {
   struct Free {
-    void operator()(ZSTD_DCtx* context) const { ZSTD_freeDCtx(context); }
+    void operator()(ZSTD_DCtx* done) const { ZSTD_freeDCtx(done); }
   };
   std::unique_ptr<ZSTD_DCtx, Free> context{ZSTD_createDCtx()};
 };
