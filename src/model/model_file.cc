@@ -283,6 +283,12 @@ Result<ModelData> decode_model(std::span<const std::byte> file) {
   auto head = trace::parse_file_head(file.first(std::min<std::size_t>(file.size(), 64)),
                                      trace::FileType::model, kModelVersion);
   if (!head) return std::move(head).error();
+  if (head->version != kModelVersion) {
+    return input_error(
+        iovm::format("it has format version {}, and this iovm reads version {} (train "
+                     "it again)",
+                     head->version, kModelVersion));
+  }
   std::span<const std::byte> rest = file.subspan(trace::kFileHeadBytes);
   auto frame = trace::decode_frame(rest, kLargestModel);
   if (!frame) return std::move(frame).error().in("the model is damaged (train it again)");

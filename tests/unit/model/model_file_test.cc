@@ -148,6 +148,27 @@ TEST_F(ModelFileTest, TakesNoMemoryForACountThatCannotBeThere) {
   EXPECT_THAT(error_of(file), HasSubstr("damaged"));
 }
 
+// Files as versions of iovm wrote them: see docs/model-format.md.
+TEST_F(ModelFileTest, ReadsTheGoldenFileAndWritesItAgain) {
+  auto got = read_model(IOVM_TEST_DATA "/model/good-v2.iovmm");
+  ASSERT_TRUE(got) << got.error().message();
+  EXPECT_EQ(got->options.stream, StreamKind::process);
+  EXPECT_EQ(got->options.session, SessionView::combined);
+  EXPECT_EQ(got->alphabet.size(), 4u);
+  EXPECT_EQ(got->sets.size(), 2u);
+  EXPECT_EQ(got->allowed, std::vector<std::string>{"device:cmos"});
+  EXPECT_EQ(*decode_model(encode_model(*got)), *got);
+}
+
+TEST_F(ModelFileTest, RefusesGoldenFilesThatAreOldOrDamaged) {
+  auto old = read_model(IOVM_TEST_DATA "/model/old-v1.iovmm");
+  ASSERT_FALSE(old);
+  EXPECT_THAT(old.error().message(), HasSubstr("version 1, and this iovm reads version 2"));
+  auto flipped = read_model(IOVM_TEST_DATA "/model/flipped-v2.iovmm");
+  ASSERT_FALSE(flipped);
+  EXPECT_THAT(flipped.error().message(), HasSubstr("damaged"));
+}
+
 TEST_F(ModelFileTest, MergedModelsKnowTheOperationsOfBoth) {
   ModelData other = data;
   other.alphabet[0].reg = 0x70;
