@@ -16,7 +16,7 @@ namespace iovm::model {
 template <typename Value>
 class AccessCache {
  public:
-  static constexpr std::size_t kMaxEntries = std::size_t{1} << 20;
+  static constexpr std::size_t kMaxEntries = std::size_t{1} << 17;
 
   AccessCache() : slots_(1024) {}
 
@@ -36,6 +36,20 @@ class AccessCache {
     ++used_;
     return place(Slot{a, b, value, generation_});
   }
+
+  // Forgets the entries whose first number is `gone`, in time that grows with what is remembered.
+  template <typename Predicate>
+  void erase_if(Predicate gone) {
+    std::vector<Slot> old = std::exchange(slots_, std::vector<Slot>(slots_.size()));
+    used_ = 0;
+    for (const Slot& slot : old) {
+      if (slot.generation != generation_ || gone(slot.a)) continue;
+      place(slot);
+      ++used_;
+    }
+  }
+
+  std::size_t size() const { return used_; }
 
   void clear() {
     ++generation_;

@@ -1,32 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model/device.h"
 
+#include <array>
+
 #include "base/format.h"
-#include "model/register_table.h"
+#include "model/device_table.h"
 
 namespace iovm::model {
 namespace {
 
 constexpr std::uint16_t kVirtioVendor = 0x1af4;
-constexpr std::uint16_t kAnyNumber = 0xffff;
-
-const DeviceRow* find_device(const DeviceType& type) {
-  for (const DeviceRow& row : device_rows()) {
-    if (row.type == type) return &row;
-  }
-  return nullptr;
-}
-
-bool row_is_for(const RegisterRow& row, const DeviceType& type) {
-  if (row.device == type) return true;
-  return row.device.number == kAnyNumber && row.device.bus == type.bus &&
-         row.device.vendor == type.vendor;
-}
+constexpr std::array<std::string_view, kSpaces> kSpaceNames = {
+    "bar0",   "bar1",   "bar2",   "bar3", "bar4",   "bar5", "port", "memory",
+    "config", "common", "notify", "isr",  "devcfg", "msix", "pba"};
 
 }  // namespace
 
+std::string_view name_of(Space space) {
+  return kSpaceNames[static_cast<std::size_t>(space)];
+}
+
 std::string device_name(const DeviceType& type) {
-  if (const DeviceRow* row = find_device(type)) return std::string(row->name);
+  if (const DeviceRow* row = DeviceTable::built_in().find(type)) return row->name;
   if (type.bus == Bus::none) return "unassigned address";
   if (type.bus == Bus::pc) return iovm::format("PC device {}", type.number);
   if (type.vendor == kVirtioVendor) return iovm::format("virtio device {:04x}", type.number);
@@ -36,26 +31,19 @@ std::string device_name(const DeviceType& type) {
 std::string device_key(const DeviceType& type) {
   if (type.bus == Bus::none) return "unassigned";
   if (type.bus == Bus::pci) return iovm::format("{:04x}:{:04x}", type.vendor, type.number);
-  if (const DeviceRow* row = find_device(type)) return std::string(row->key);
+  if (const DeviceRow* row = DeviceTable::built_in().find(type)) return row->key;
   return iovm::format("pc{}", type.number);
 }
 
-Register find_register(const DeviceType& type, Space space, std::uint64_t number) {
-  for (const RegisterRow& row : register_rows()) {
-    if (row.space != space || number < row.first || number > row.last) continue;
-    if (row_is_for(row, type)) return {row.name, row.role, row.first, row.value_mask, row.latch};
-  }
-  return {.name = {}, .first = number};
+Register find_register(const DeviceType& type, Space space, std::uint64_t number, std::uint8_t size,
+                       std::optional<std::uint32_t> index) {
+  const RegisterRow* row = DeviceTable::built_in().find_register(type, space, number, size, index);
+  if (row == nullptr) return {.name = {}, .first = number};
+  return {row->name, row->role, row->first, row->value_mask, row->latch};
 }
 
 DeviceType fixed_device(Space space, std::uint64_t address) {
-  for (const RegisterRow& row : register_rows()) {
-    if (row.device.bus == Bus::pc && row.space == space && address >= row.first &&
-        address <= row.last) {
-      return row.device;
-    }
-  }
-  return {};
+  return DeviceTable::built_in().fixed_device(space, address);
 }
 
 }  // namespace iovm::model

@@ -3,8 +3,8 @@
 // What kind of device stands behind an address, and what each of its registers is for. A device
 // type is the same on every boot and every machine: a part of the PC's chip set that always sits at
 // the same ports, or a PCI function known by vendor and device number, wherever the firmware put
-// its BARs. All knowledge about registers is rows of one table (register_table.cc): a new device is
-// new rows, never new code.
+// its BARs. All knowledge about devices is lines of tables (devices/): a new device is new lines,
+// never new code.
 //
 // The role of a register decides how much of an access becomes part of its symbol (measured: values
 // belong at command, index and control registers only; everywhere else they drown the sequence).
@@ -12,6 +12,7 @@
 
 #include <compare>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -62,6 +63,12 @@ enum class PcDevice : std::uint16_t {
   debug_exit = 34,
   smi = 35,
   ne2000 = 36,
+  pvpanic = 37,
+  isa_pnp = 38,
+  super_io = 39,
+  smbus = 40,
+  cs4231a = 41,
+  ultrasound = 42,
 };
 
 struct DeviceType {
@@ -93,7 +100,17 @@ enum class Space : std::uint8_t {
   port,    // the port number itself
   memory,  // the guest-physical address itself
   config,  // a register of the PCI configuration space; the function (bdf) is the index
+  common,  // virtio 1.x structures, wherever the capability puts them in the BARs: common
+  notify,  // ... queue notify
+  isr,     // ... interrupt status
+  devcfg,  // ... device configuration
+  msix,    // the MSI-X table, wherever the capability puts it
+  pba,     // its pending bits
 };
+inline constexpr int kSpaces = 15;
+
+// "port", "bar0", "common", ...
+std::string_view name_of(Space space);
 
 // What an access to the register says.
 enum class Role : std::uint8_t {
@@ -101,22 +118,29 @@ enum class Role : std::uint8_t {
   command,  // the value written is what is being done
   index,    // the value written selects the register behind a data port
   indexed,  // the data port of an index register: named by what was selected
+  toggle,   // index and data by turns at one address
+  rearm,    // like data; a read makes the toggle of its latch expect an index
   status,   // like data; a read also latches the phase of a phased register (floppy: MSR)
   phased,   // a write is a command while the latched status says idle, data else (floppy: FIFO)
   window,   // memory behind an address range: folded to one register per range
 };
 
-// One row of the table, as the rest of the program sees it.
+inline constexpr std::size_t kLatches = 8;  // of a device: what was selected, by pair
+
+// A register as the rest of the program sees it.
 struct Register {
-  std::string_view name;  // "data FIFO"; empty for a register that no row names
+  std::string_view name;  // "data FIFO"; empty for a register that no table has
   Role role = Role::data;
-  std::uint64_t first = 0;  // register number of the row's first address; windows fold to it
+  std::uint64_t first = 0;  // register number of the line's first address; windows fold to it
   std::uint64_t value_mask = ~std::uint64_t{0};  // the bits of a value that belong to the symbol
-  std::uint8_t latch = 0;                        // which index or status latch of the device: 0-3
+  std::uint8_t latch = 0;                        // which index or status latch of the device
+  bool listed() const { return !name.empty(); }
 };
 
-// The register of a device, with a role for every one; `number` counts from `space`.
-Register find_register(const DeviceType& type, Space space, std::uint64_t number);
+// The register of a device, with a role for every one; `number` counts from `space`. `size` is the
+// access's (0: not known). With an index: the register behind a data port, if a table has it.
+Register find_register(const DeviceType& type, Space space, std::uint64_t number,
+                       std::uint8_t size = 0, std::optional<std::uint32_t> index = std::nullopt);
 
 // The fixed device at a port or guest-physical address, or Bus::none.
 DeviceType fixed_device(Space space, std::uint64_t address);

@@ -23,7 +23,7 @@ constexpr std::size_t kLongestText = 4096;
 constexpr std::size_t kOperationBytes = 30;
 constexpr std::size_t kOriginBytes = 16 + 4 + 4 * 8;
 constexpr std::size_t kMostAllowed = 4096;
-constexpr std::uint8_t kAllMarks = 0x1f;
+constexpr std::uint8_t kAllMarks = 0x3f;
 
 void put(ArchiveWriter& out, const Operation& o) {
   out.u8(static_cast<std::uint8_t>(o.device.bus)).u16(o.device.vendor).u16(o.device.number);
@@ -46,8 +46,7 @@ bool get(ArchiveReader& in, Operation& o) {
   o.device.bus = static_cast<Bus>(bus);
   o.space = static_cast<Space>(space);
   o.direction = static_cast<trace::Direction>(direction);
-  return bus <= static_cast<std::uint8_t>(Bus::pci) &&
-         space <= static_cast<std::uint8_t>(Space::config) && direction <= 1 &&
+  return bus <= static_cast<std::uint8_t>(Bus::pci) && space < kSpaces && direction <= 1 &&
          (o.marks & ~kAllMarks) == 0;
 }
 

@@ -32,23 +32,39 @@ std::string place_of(const Operation& o) {
     case Space::config:
       return iovm::format("register 0x{:x}", o.reg);
     default:
-      return iovm::format("BAR {} + 0x{:x}", static_cast<int>(o.space), o.reg);
+      break;
   }
+  if (o.space <= Space::bar5) {
+    return iovm::format("BAR {} + 0x{:x}", static_cast<int>(o.space), o.reg);
+  }
+  return iovm::format("{} + 0x{:x}", name_of(o.space), o.reg);
+}
+
+// What the tables call it; with the register behind the index, where that has a name.
+std::string known_name(const Operation& o) {
+  if (o.has(Mark::index) && o.space != Space::config) {
+    // Index and value in one access, or by turns at one port: the data port is the next one.
+    for (std::uint64_t next : {0, 1}) {
+      Register behind = find_register(o.device, o.space, o.reg + next, 0, o.index);
+      if (behind.listed()) return std::string(behind.name);
+    }
+  }
+  return std::string(find_register(o.device, o.space, o.reg, o.size).name);
 }
 
 std::string function_text(std::uint32_t bdf) {
+  if (bdf == kAnyFunction) return "any function";
   return iovm::format("{:02x}:{:02x}.{}", bdf >> 8 & 0xff, bdf >> 3 & 0x1f, bdf & 7);
 }
 
 }  // namespace
 
 std::string describe_register(const Operation& o) {
-  Register known = find_register(o.device, o.space, o.reg);
-  std::string place = place_of(o);
-  std::string text = known.name.empty() ? (o.space == Space::port     ? "port " + place
-                                           : o.space == Space::memory ? "address " + place
-                                                                      : place)
-                                        : iovm::format("{} ({})", known.name, place);
+  std::string known = known_name(o), place = place_of(o);
+  std::string text = known.empty() ? (o.space == Space::port     ? "port " + place
+                                      : o.space == Space::memory ? "address " + place
+                                                                 : place)
+                                   : iovm::format("{} ({})", known, place);
   if (!o.has(Mark::index)) return text;
   if (o.space == Space::config) return function_text(o.index) + " " + text;
   return iovm::format("{}, index 0x{:02x}", text, o.index);
@@ -89,7 +105,7 @@ std::string short_name(const Operation& o) {
       text += "cfg+";
       break;
     default:
-      text += iovm::format("bar{}+", static_cast<int>(o.space));
+      text += iovm::format("{}+", name_of(o.space));
   }
   text += iovm::format("{:x}", o.reg);
   if (o.has(Mark::index)) {

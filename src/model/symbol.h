@@ -28,7 +28,12 @@ enum class Mark : std::uint8_t {
   repeated = 1 << 2,  // a string operation of more than one element
   user = 1 << 3,      // done by code outside the guest's kernel and firmware
   doorbell = 1 << 4,  // answered in the kernel (fast MMIO): neither size nor value are known
+  merged = 1 << 5,    // stands for a range of addresses: a window, a region of a large BAR, a page
 };
+
+// The index of configuration accesses that look for functions: to an identity, or to a function
+// that has not answered. A scan of the buses asks for 65,536, and it is the same whoever is there.
+inline constexpr std::uint32_t kAnyFunction = 0x10000;
 
 struct Operation {
   DeviceType device;

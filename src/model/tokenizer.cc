@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model/tokenizer.h"
 
+#include <algorithm>
 #include <array>
 #include <optional>
 #include <unordered_map>
@@ -21,19 +22,35 @@ constexpr std::uint64_t kFirstKernelAddress = 0xffff800000000000;
 constexpr std::uint64_t kFoldBarsFrom = std::uint64_t{1} << 20;
 constexpr std::uint64_t kPage = 4096;
 constexpr std::uint32_t kConfigEnable = 0x80000000;
-constexpr std::uint32_t kPciCommand = 0x04;
-constexpr std::size_t kLatches = 4;
+constexpr std::uint32_t kConfigRegister = 0xfc;
+constexpr std::uint32_t kIdentityEnd = 4;  // vendor and device
+constexpr std::uint32_t kIsaPair = 0xff;   // index registers of one byte, whose data port is next
+constexpr std::size_t kMaxPlans = std::size_t{1} << 16;
+constexpr std::size_t kManyMeanings = 8192;
+
+// Linux on x86-64: its text, with all that KASLR may add, and its modules.
+constexpr std::uint64_t kKernelText = 0xffffffff80000000;
+constexpr std::uint64_t kModules = 0xffffffffc0000000;
+constexpr std::uint64_t kModulesEnd = 0xffffffffff000000;
+
+constexpr std::array<std::string_view, kCodeClasses> kCodeNames = {
+    "unrecorded", "user", "kernel", "module", "other", "firmware"};
 
 // What to do with an access to one address.
 enum class Way : std::uint8_t {
-  plain,        // the symbol is known
-  valued,       // the value counts
-  latching,     // the value counts and selects a register
-  indexed,      // the selected register counts
-  status,       // a read latches the phase
-  phased,       // the value counts if the device waits for a command
-  config_data,  // the data port of PCI configuration
-  config_ecam,  // memory-mapped PCI configuration
+  plain,           // the symbol is known
+  valued,          // the value counts
+  learned,         // the value counts as long as there are few
+  latching,        // the value counts and selects a register
+  pair,            // index and value in one access
+  indexed,         // the selected register counts, for some its value too
+  toggle,          // index and data by turns
+  rearm,           // a read makes the toggle expect an index
+  status,          // a read latches the phase
+  phased,          // the value counts if the device waits for a command
+  config_address,  // the address port of PCI configuration
+  config_data,     // the data port of PCI configuration
+  config_ecam,     // memory-mapped PCI configuration
 };
 
 // How an address is handled; the part that need not be looked at for plain ones.
@@ -41,7 +58,14 @@ struct Plan {
   Operation base;
   std::uint64_t value_mask = 0;
   std::uint8_t latch = 0;
+  std::uint16_t values = 0;  // of a learned one, so far
   Symbol plain = kOverflow;
+};
+
+// What the value hash remembers.
+struct Known {
+  Symbol symbol = kOverflow;
+  std::uint64_t value_mask = 0;  // of a register behind an index whose value counts; 0 does not
 };
 
 // What the address hash remembers.
@@ -55,6 +79,8 @@ struct Meaning {
 struct Latch {
   std::uint32_t value = 0;
   bool known = false;
+  bool armed = false;  // of a toggle: it is known which turn it is
+  bool data_next = false;
 };
 using Latches = std::array<Latch, kLatches>;
 
@@ -67,7 +93,8 @@ bool repeated(const Event& event) {
   return event.has(Field::count) && event.count > 1;
 }
 
-std::uint64_t access_key(const Event& event, bool user) {
+std::uint64_t access_key(const Event& event, CodeClass code) {
+  bool user = code == CodeClass::user;
   return static_cast<std::uint64_t>(event.vm) << 16 | static_cast<std::uint64_t>(event.size) << 8 |
          static_cast<std::uint64_t>(repeated(event)) << 5 | static_cast<std::uint64_t>(user) << 4 |
          static_cast<std::uint64_t>(event.kind) << 1 | static_cast<std::uint64_t>(event.direction);
@@ -81,18 +108,22 @@ std::string describe(const Device& device) {
                       device.place & 7, device_name(device.type));
 }
 
+std::string_view name_of(CodeClass code) {
+  return kCodeNames[static_cast<std::size_t>(code)];
+}
+
 class Tokenizer::Impl {
  public:
   explicit Impl(Scheme scheme) : scheme_(scheme) {}
 
   Token token(const Event& event) {
-    bool user = event.rip != 0 || event.has(Field::cpl) ? is_user(event) : false;
-    std::uint64_t access = access_key(event, user);
+    CodeClass code = code_class(event);
+    std::uint64_t access = access_key(event, code);
     const Meaning* known = meanings_.find(event.address, access);
     // A copy: the steps below may restart the hash.
-    Meaning meaning = known != nullptr ? *known : learn(event, access, user);
-    if (meaning.way == Way::plain) return {meaning.symbol, meaning.device};
-    return {special(event, meaning), meaning.device};
+    Meaning meaning = known != nullptr ? *known : learn(event, access, code);
+    if (meaning.way == Way::plain) return {meaning.symbol, meaning.device, code};
+    return {special(event, meaning), meaning.device, code};
   }
 
   void lost(const Event& loss) {
@@ -105,15 +136,34 @@ class Tokenizer::Impl {
   const std::vector<Device>& devices() const { return devices_; }
 
  private:
-  bool is_user(const Event& event);
-  Meaning learn(const Event& event, std::uint64_t access, bool user);
-  Meaning learn_device(const Event& event, Plan& plan);
+  CodeClass code_class(const Event& event) {
+    if (event.rip == 0 && !event.has(Field::cpl)) return CodeClass::unrecorded;
+    if (event.rip >= kKernelText && event.rip < kModules && !event.has(Field::cpl)) {
+      vm_state(event.vm).kernel_seen = true;
+      return CodeClass::kernel;
+    }
+    return rarer_code_class(event);
+  }
+  CodeClass rarer_code_class(const Event& event);
+  Meaning learn(const Event& event, std::uint64_t access, CodeClass code);
+  DeviceIndex learn_device(const Event& event, Operation& op);
+  Way way_of(const Event& event, Plan& plan) const;
   Symbol special(const Event& event, const Meaning& meaning);
-  Symbol config(const Event& event, const Meaning& meaning, std::uint32_t bdf, std::uint32_t reg,
-                bool known);
-  Symbol look_up(const Meaning& meaning, std::optional<std::uint64_t> value,
-                 std::optional<std::uint32_t> index);
+  Symbol special_config(const Event& event, const Meaning& meaning, const Latch& latch);
+  Symbol toggle(const Event& event, const Meaning& meaning, Latch& latch);
+  Symbol learned(const Meaning& meaning, std::uint64_t value);
+  // Whether the access looks for a function, rather than uses one.
+  bool is_a_look(const Event& event, std::uint32_t bdf, std::uint32_t reg) {
+    return reg < kIdentityEnd || !vm_state(event.vm).pci.knows(bdf);
+  }
+  Symbol config(const Event& event, const Meaning& meaning, std::uint32_t bdf, std::uint32_t reg);
+  Symbol by_value(const Meaning& meaning, std::uint64_t value, bool merged = false);
+  Symbol by_index(const Event& event, const Meaning& meaning, std::uint32_t index,
+                  std::uint64_t value);
+  std::uint64_t value_mask(const Event& event, const Meaning& meaning, std::uint32_t index) const;
+  Operation indexed_operation(const Meaning& meaning, std::uint32_t index) const;
   DeviceIndex device_index(const Device& device);
+  void forget(std::span<const PciTracker::Addresses> addresses);
   void start_over();
 
   Scheme scheme_;
@@ -123,7 +173,7 @@ class Tokenizer::Impl {
   std::unordered_map<std::uint64_t, DeviceIndex> device_index_;
   std::unordered_map<std::uint16_t, VmState> vms_;
   AccessCache<Meaning> meanings_;  // by address and access
-  AccessCache<Symbol> values_;     // by plan and index, and value
+  AccessCache<Known> values_;      // by plan and index, and value
   std::vector<Plan> plans_;
   std::uint16_t last_vm_ = 0;
   VmState* last_state_ = nullptr;
@@ -137,25 +187,40 @@ class Tokenizer::Impl {
   }
 };
 
-// The privilege level says it; where it was not recorded, the address of the code does: the lower
-// half is user space on every 64-bit kernel, but firmware runs there too, so only after a kernel
-// has been seen and with paging on (a CR3 of 0 tells of a reset).
-bool Tokenizer::Impl::is_user(const Event& event) {
-  if (event.has(Field::cpl)) return event.cpl == 3;
+// The privilege level says whether it is user space; where it was not recorded, the address of the
+// code does: the lower half is user space on every 64-bit kernel, but firmware runs there too, so
+// only after a kernel has been seen and with paging on (a CR3 of 0 tells of a reset).
+CodeClass Tokenizer::Impl::rarer_code_class(const Event& event) {
+  if (event.has(Field::cpl) && event.cpl == 3) return CodeClass::user;
+  if (event.rip == 0) return CodeClass::unrecorded;
   VmState& vm = vm_state(event.vm);
   if (event.rip >= kFirstKernelAddress) {
     vm.kernel_seen = true;
-    return false;
+    if (event.rip >= kKernelText && event.rip < kModules) return CodeClass::kernel;
+    return event.rip >= kModules && event.rip < kModulesEnd ? CodeClass::module : CodeClass::other;
   }
-  if (!event.has(Field::cr3)) return false;
+  if (event.has(Field::cpl) || !event.has(Field::cr3)) return CodeClass::firmware;
   if (event.cr3 == 0) vm.kernel_seen = false;
-  return vm.kernel_seen;
+  return vm.kernel_seen ? CodeClass::user : CodeClass::firmware;
 }
 
 void Tokenizer::Impl::start_over() {
   meanings_.clear();
   values_.clear();
   plans_.clear();
+}
+
+// The meanings of these addresses. With very many remembered, all of them: a guest that moves its
+// BARs about must not make each move expensive.
+void Tokenizer::Impl::forget(std::span<const PciTracker::Addresses> addresses) {
+  if (addresses.empty()) return;
+  if (meanings_.size() > kManyMeanings) return start_over();
+  // Ports and memory are told apart by the rest of the key only; to forget too much costs little.
+  meanings_.erase_if([&](std::uint64_t address) {
+    return std::ranges::any_of(addresses, [address](const PciTracker::Addresses& a) {
+      return address >= a.first && address <= a.last;
+    });
+  });
 }
 
 DeviceIndex Tokenizer::Impl::device_index(const Device& device) {
@@ -173,8 +238,8 @@ DeviceIndex Tokenizer::Impl::device_index(const Device& device) {
   return index;
 }
 
-Meaning Tokenizer::Impl::learn(const Event& event, std::uint64_t access, bool user) {
-  if (plans_.size() >= AccessCache<Meaning>::kMaxEntries) start_over();
+Meaning Tokenizer::Impl::learn(const Event& event, std::uint64_t access, CodeClass code) {
+  if (plans_.size() >= kMaxPlans) start_over();
   Plan plan;
   Operation& op = plan.base;
   op.direction = event.direction;
@@ -186,9 +251,11 @@ Meaning Tokenizer::Impl::learn(const Event& event, std::uint64_t access, bool us
     return meanings_.insert(event.address, access, meaning);
   }
   if (repeated(event)) op.set(Mark::repeated);
-  if (user) op.set(Mark::user);
+  if (code == CodeClass::user) op.set(Mark::user);
   if (event.kind == EventKind::fast_mmio) op.set(Mark::doorbell);
-  Meaning meaning = learn_device(event, plan);
+  Meaning meaning;
+  meaning.device = learn_device(event, op);
+  meaning.way = way_of(event, plan);
   plan.plain = alphabet_.intern(op);
   meaning.symbol = plan.plain;
   if (meaning.way != Way::plain) {
@@ -198,142 +265,228 @@ Meaning Tokenizer::Impl::learn(const Event& event, std::uint64_t access, bool us
   return meanings_.insert(event.address, access, meaning);
 }
 
-// Finds the device and the register's role; fills in what of the operation they decide.
-Meaning Tokenizer::Impl::learn_device(const Event& event, Plan& plan) {
-  Operation& op = plan.base;
+// Finds the device; fills in what of the operation it decides.
+DeviceIndex Tokenizer::Impl::learn_device(const Event& event, Operation& op) {
   bool memory = op.space == Space::memory;
-  bool write = event.direction == Direction::write;
   VmState& vm = vm_state(event.vm);
-  Device device{fixed_device(op.space, event.address), event.vm, 0};
+  Device device{{}, event.vm, 0};
   if (memory && vm.pci.find_ecam(event.address)) {
     device.type = pc_device(PcDevice::pci_config);
-    op.device = device.type;
     op.space = Space::config;
     op.reg = event.address & (kPage - 1);
-    return {Way::config_ecam, kOverflow, device_index(device), 0};
-  }
-  bool fold = false;
-  if (device.type.bus == Bus::none) {
-    if (auto hit = vm.pci.find(memory, event.address)) {
-      device = {hit->type, event.vm, hit->bdf};
-      op.space = hit->space;
-      op.reg = hit->offset;
-      fold = memory && hit->bar_size >= kFoldBarsFrom;
-      if (fold) op.reg &= ~(hit->bar_size / 16 - 1);
-    } else if (memory) {
+  } else if (auto hit = vm.pci.find(memory, event.address)) {
+    device = {hit->type, event.vm, hit->bdf};
+    op.space = hit->space;
+    op.reg = hit->offset;
+    bool fold = memory && hit->bar_size >= kFoldBarsFrom &&
+                !find_register(hit->type, hit->space, hit->offset).listed();
+    if (fold) {
+      op.reg &= ~(hit->bar_size / 16 - 1);
+      op.set(Mark::merged);
+    }
+  } else {
+    device.type = fixed_device(op.space, event.address);
+    if (memory && device.type.bus == Bus::none) {
       op.reg &= ~(kPage - 1);
-      fold = true;
+      op.set(Mark::merged);
     }
   }
   op.device = device.type;
-  DeviceIndex index = device_index(device);
-  Register reg = find_register(device.type, op.space, op.reg);
-  if (fold) return {Way::plain, kOverflow, index, 0};
+  return device_index(device);
+}
+
+// What to do with the register; a window becomes one.
+Way Tokenizer::Impl::way_of(const Event& event, Plan& plan) const {
+  Operation& op = plan.base;
+  bool write = op.direction == Direction::write;
+  if (op.device == pc_device(PcDevice::pci_config) && op.space == Space::config) {
+    return Way::config_ecam;
+  }
+  if (op.has(Mark::merged)) return Way::plain;
+  Register reg = find_register(op.device, op.space, op.reg, op.size);
   plan.value_mask = reg.value_mask;
   plan.latch = reg.latch;
-  Way way = Way::plain;
+  bool valueless = op.has(Mark::repeated) || !event.has(Field::value);
   switch (reg.role) {
-    case Role::data:
-      break;
     case Role::window:
       op.reg = reg.first;
       op.size = 0;  // a window is copied in whatever widths
-      break;
-    case Role::command:
-      if (write) way = Way::valued;
-      break;
-    case Role::index:
-      // The PCI address register takes four bytes; smaller accesses there are something else.
-      if (write && (op.reg != 0xcf8 || op.size == 4)) way = Way::latching;
-      break;
+      op.set(Mark::merged);
+      return Way::plain;
     case Role::indexed:
-      way = op.space == Space::port && device.type == pc_device(PcDevice::pci_config)
-                ? Way::config_data
-                : Way::indexed;
-      break;
+      return op.device == pc_device(PcDevice::pci_config) ? Way::config_data : Way::indexed;
+    case Role::rearm:
+      return write ? Way::plain : Way::rearm;
+    default:
+      if (valueless) return Way::plain;
+  }
+  switch (reg.role) {
+    case Role::command:
+      return write ? Way::valued : Way::plain;
+    case Role::index:
+      if (!write) return Way::plain;
+      if (op.size == 2 && reg.value_mask <= kIsaPair) return Way::pair;
+      // The PCI address register takes four bytes; smaller accesses there are something else.
+      if (op.reg == 0xcf8) return op.size == 4 ? Way::config_address : Way::plain;
+      return Way::latching;
+    case Role::toggle:
+      return write ? Way::toggle : Way::plain;
     case Role::status:
-      if (!write) way = Way::status;
-      break;
+      return write ? Way::plain : Way::status;
     case Role::phased:
-      if (write) way = Way::phased;
-      break;
+      return write ? Way::phased : Way::plain;
+    default:
+      return write && !reg.listed() && op.device.bus == Bus::pci ? Way::learned : Way::plain;
   }
-  if (op.has(Mark::repeated) || !event.has(Field::value)) {
-    if (way != Way::indexed && way != Way::config_data) way = Way::plain;
-  }
-  return {way, kOverflow, index, 0};
 }
 
 Symbol Tokenizer::Impl::special(const Event& event, const Meaning& meaning) {
   const Plan& plan = plans_[meaning.plan];
   Latch& latch = latches_[meaning.device][plan.latch];
   std::uint64_t value = event.value & plan.value_mask;
+  auto index = static_cast<std::uint32_t>(value);
   switch (meaning.way) {
     case Way::plain:
-      return meaning.symbol;
+      break;
     case Way::valued:
-      return look_up(meaning, value, std::nullopt);
+      return by_value(meaning, value);
+    case Way::learned:
+      return learned(meaning, value);
     case Way::latching:
-      latch = {static_cast<std::uint32_t>(value), true};
-      return look_up(meaning, value, std::nullopt);
+      latch.value = index;
+      latch.known = true;
+      return by_value(meaning, value);
+    case Way::pair:
+      latch.value = index;
+      latch.known = true;
+      return by_index(event, meaning, index, event.value >> 8);
     case Way::indexed:
-      if (!latch.known) return meaning.symbol;
-      return look_up(meaning, std::nullopt, latch.value);
+      if (!latch.known) break;
+      return by_index(event, meaning, latch.value, event.value);
+    case Way::toggle:
+      return toggle(event, meaning, latch);
+    case Way::rearm:
+      latch.armed = true;
+      latch.data_next = false;
+      break;
     case Way::status:
-      latch = {static_cast<std::uint32_t>(value), true};
-      return meaning.symbol;
+      latch.value = index;
+      latch.known = true;
+      break;
     case Way::phased:
-      if (latch.known && latch.value != 0) return meaning.symbol;
-      return look_up(meaning, value, std::nullopt);
-    case Way::config_data: {
-      bool known = latch.known && (latch.value & kConfigEnable) != 0;
-      auto offset = static_cast<std::uint32_t>(event.address & 3);
-      return config(event, meaning, latch.value >> 8 & 0xffff, (latch.value & 0xfc) | offset,
-                    known);
-    }
-    case Way::config_ecam: {
-      auto place = vm_state(event.vm).pci.find_ecam(event.address);
-      if (!place) return meaning.symbol;
-      return config(event, meaning, place->bdf, place->reg, true);
-    }
+      if (latch.known && latch.value != 0) break;
+      return by_value(meaning, value);
+    case Way::config_address:
+      latch.value = index;
+      latch.known = true;
+      if (is_a_look(event, index >> 8 & 0xffff, index & kConfigRegister)) {
+        return by_value(meaning, value & kConfigRegister, true);
+      }
+      return by_value(meaning, value);
+    case Way::config_data:
+    case Way::config_ecam:
+      return special_config(event, meaning, latch);
   }
   return meaning.symbol;
 }
 
-Symbol Tokenizer::Impl::config(const Event& event, const Meaning& meaning, std::uint32_t bdf,
-                               std::uint32_t reg, bool known) {
-  if (!known) return meaning.symbol;
-  std::optional<std::uint64_t> value;
-  if (reg == kPciCommand && event.direction == Direction::write && event.has(Field::value)) {
-    value = event.value & 0xffff;
+Symbol Tokenizer::Impl::special_config(const Event& event, const Meaning& meaning,
+                                       const Latch& latch) {
+  if (meaning.way == Way::config_ecam) {
+    auto place = vm_state(event.vm).pci.find_ecam(event.address);
+    return place ? config(event, meaning, place->bdf, place->reg) : meaning.symbol;
   }
-  // The register goes into the low bits of the index for the look-up; look_up() takes them apart.
-  Symbol symbol = look_up(meaning, value, bdf << 12 | reg);
-  if (vm_state(event.vm).pci.config_access(bdf, reg, event)) start_over();
+  if (!latch.known || (latch.value & kConfigEnable) == 0) return meaning.symbol;
+  auto offset = static_cast<std::uint32_t>(event.address & 3);
+  return config(event, meaning, latch.value >> 8 & 0xffff, (latch.value & 0xfc) | offset);
+}
+
+Symbol Tokenizer::Impl::config(const Event& event, const Meaning& meaning, std::uint32_t bdf,
+                               std::uint32_t reg) {
+  std::uint32_t function = is_a_look(event, bdf, reg) ? kAnyFunction : bdf;
+  Symbol symbol = by_index(event, meaning, function << 12 | reg, event.value);
+  forget(vm_state(event.vm).pci.config_access(bdf, reg, event));
   return symbol;
 }
 
-Symbol Tokenizer::Impl::look_up(const Meaning& meaning, std::optional<std::uint64_t> value,
-                                std::optional<std::uint32_t> index) {
-  // Whether there is a value or an index follows from the plan and, for PCI, from the register.
-  std::uint64_t a = value.value_or(0);
-  std::uint64_t b = static_cast<std::uint64_t>(meaning.plan) << 32 | index.value_or(0);
-  if (const Symbol* known = values_.find(a, b)) return *known;
+// Index and data by turns; which turn it is is known from the first rearming read on.
+Symbol Tokenizer::Impl::toggle(const Event& event, const Meaning& meaning, Latch& latch) {
+  if (!latch.armed) return meaning.symbol;
+  bool data = std::exchange(latch.data_next, !latch.data_next);
+  if (data) return by_index(event, meaning, latch.value, event.value);
+  latch.value = static_cast<std::uint32_t>(event.value & plans_[meaning.plan].value_mask);
+  latch.known = true;
+  return by_value(meaning, latch.value);
+}
+
+Symbol Tokenizer::Impl::learned(const Meaning& meaning, std::uint64_t value) {
+  Plan& plan = plans_[meaning.plan];
+  if (plan.values > kLearnedValues) return meaning.symbol;
+  std::uint64_t key = static_cast<std::uint64_t>(meaning.plan) << 33;
+  if (const Known* known = values_.find(value, key)) return known->symbol;
+  if (++plan.values > kLearnedValues) return meaning.symbol;
+  return by_value(meaning, value);
+}
+
+// `merged`: the value stands for several.
+Symbol Tokenizer::Impl::by_value(const Meaning& meaning, std::uint64_t value, bool merged) {
+  std::uint64_t key = static_cast<std::uint64_t>(meaning.plan) << 33 | (merged ? 1 : 0);
+  if (const Known* known = values_.find(value, key)) return known->symbol;
   Operation op = plans_[meaning.plan].base;
-  if (value) {
-    op.set(Mark::value);
-    op.value = *value;
+  if (merged) op.set(Mark::merged);
+  op.set(Mark::value);
+  op.value = value;
+  return values_.insert(value, key, {alphabet_.intern(op), 0}).symbol;
+}
+
+// The register behind an index; of a function, for PCI configuration.
+Symbol Tokenizer::Impl::by_index(const Event& event, const Meaning& meaning, std::uint32_t index,
+                                 std::uint64_t value) {
+  std::uint64_t key = (static_cast<std::uint64_t>(meaning.plan) << 1 | 1) << 32 | index;
+  constexpr std::uint64_t kNoValue = ~std::uint64_t{0};  // no register behind an index is that wide
+  const Known* known = values_.find(kNoValue, key);
+  if (known == nullptr) {
+    Known fresh{kOverflow, value_mask(event, meaning, index)};
+    // Where the value counts, the operation without it may never occur.
+    if (fresh.value_mask == 0) fresh.symbol = alphabet_.intern(indexed_operation(meaning, index));
+    known = &values_.insert(kNoValue, key, fresh);
   }
-  if (index) {
-    op.set(Mark::index);
-    op.index = *index;
-    if (meaning.way == Way::config_data || meaning.way == Way::config_ecam) {
-      op.space = Space::config;
-      op.reg = *index & 0xfff;
-      op.index = *index >> 12;
-    }
+  if (known->value_mask == 0) return known->symbol;
+  std::uint64_t counted = value & known->value_mask;
+  if (const Known* valued = values_.find(counted, key)) return valued->symbol;
+  Operation op = indexed_operation(meaning, index);
+  op.set(Mark::value);
+  op.value = counted;
+  return values_.insert(counted, key, {alphabet_.intern(op), 0}).symbol;
+}
+
+Operation Tokenizer::Impl::indexed_operation(const Meaning& meaning, std::uint32_t index) const {
+  Operation op = plans_[meaning.plan].base;
+  op.set(Mark::index);
+  op.index = index;
+  if (meaning.way == Way::config_data || meaning.way == Way::config_ecam) {
+    op.space = Space::config;
+    op.reg = index & 0xfff;
+    op.index = index >> 12;
   }
-  return values_.insert(a, b, alphabet_.intern(op));
+  return op;
+}
+
+// The bits of a value that count for what is behind the index: of a write to a command register.
+std::uint64_t Tokenizer::Impl::value_mask(const Event& event, const Meaning& meaning,
+                                          std::uint32_t index) const {
+  if (event.direction != Direction::write || !event.has(Field::value) || repeated(event)) return 0;
+  Operation op = indexed_operation(meaning, index);
+  Register reg;
+  if (op.space == Space::config) {
+    reg = find_register(op.device, op.space, op.reg, op.size);
+  } else {
+    // A pair is named by its index port, a toggle by its one address.
+    bool next = meaning.way == Way::pair || meaning.way == Way::toggle;
+    reg = find_register(op.device, op.space, op.reg + (next ? 1 : 0), 0, index);
+  }
+  constexpr std::uint64_t kWidest = 0xffffffff;
+  return reg.role == Role::command ? reg.value_mask & kWidest : 0;
 }
 
 Tokenizer::Tokenizer(Scheme scheme) : impl_(std::make_unique<Impl>(scheme)) {}

@@ -3,11 +3,13 @@
 // The one mapping from Event to Symbol. It watches the guest's PCI configuration traffic as it goes
 // by (PciTracker), so that a device keeps its symbols when its BARs move; it follows index/data
 // pairs, so that "write to 0x71" becomes "write to CMOS register 0x0f"; and it folds what must not
-// count as different (windows, data).
+// count as different (windows, data). Registers of PCI devices that no table has keep the value
+// written until kLearnedValues different ones were seen: training decides (fold.h) whether they
+// take few values.
 //
 // Speed: an address is worked out once; after that one look into a hash of (VM, kind, direction,
 // size, address) gives the symbol, a second one where the value or a latched index belongs to it.
-// A change in the PCI layout starts a new generation of that hash.
+// A change in the PCI layout forgets the addresses that it touched.
 //
 // One Tokenizer serves one recording (any number of VMs); its state is that recording's. Not
 // thread-safe, no sharing.
@@ -15,6 +17,8 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "model/symbol.h"
@@ -42,10 +46,27 @@ inline constexpr std::size_t kMaxDevices = 65536;
 // "floppy controller", "PCI 00:03.0 Intel 82540EM network controller (e1000)".
 std::string describe(const Device& device);
 
+// Where the code lies that did an access, as far as that is known: who acts, apart from what is
+// done. (The symbol has Mark::user for the first of them.)
+enum class CodeClass : std::uint8_t {
+  unrecorded,  // no instruction pointer
+  user,        // ring 3, or where a kernel has its user space
+  kernel,      // the text of a Linux kernel
+  module,      // where Linux puts its modules
+  other,       // elsewhere in the kernel's half of memory: another kernel, or code made at run time
+  firmware,    // below, before a kernel has run or with its privileges
+};
+inline constexpr int kCodeClasses = 6;
+std::string_view name_of(CodeClass code);  // "unrecorded", "user", ...
+
 struct Token {
   Symbol symbol = kOverflow;
   DeviceIndex device = 0;
+  CodeClass code = CodeClass::unrecorded;
 };
+
+// So many values of a register that no table has are told apart in a recording.
+inline constexpr std::uint16_t kLearnedValues = 16;
 
 class Tokenizer {
  public:

@@ -63,8 +63,50 @@ TEST_F(TokenizerTest, DataPortsAreNamedByTheIndexSelectedBefore) {
 }
 
 TEST_F(TokenizerTest, AWordToAnIndexPortSelectsByItsLowByte) {
-  guest.out(0x3c4, 0x0604, 2).out(0x3c5, 1);
-  EXPECT_EQ(name(), "vga:3c5[4]:w1");
+  guest.out(0x3c4, 0x0604, 2);
+  EXPECT_EQ(name(), "vga:3c4[4]:w2=6");
+  guest.out(0x3c5, 1);
+  EXPECT_EQ(name(), "vga:3c5[4]:w1=1");
+}
+
+TEST_F(TokenizerTest, ValuesCountBehindAnIndexWhereTheTableSaysSo) {
+  guest.out(0x70, 0x0b).out(0x71, 0x42);
+  EXPECT_EQ(name(), "cmos:71[b]:w1=42");
+  guest.out(0x70, 0x02).out(0x71, 0x42);
+  EXPECT_EQ(name(), "cmos:71[2]:w1");
+}
+
+TEST_F(TokenizerTest, TheAttributeControllerTakesIndexAndDataByTurns) {
+  guest.out(0x3c0, 0x10);
+  EXPECT_EQ(name(), "vga:3c0:w1");  // whose turn it is is not known yet
+  guest.in(0x3da).out(0x3c0, 0x10);
+  EXPECT_EQ(name(), "vga:3c0:w1=10");
+  guest.out(0x3c0, 0x0c);
+  EXPECT_EQ(name(), "vga:3c0[10]:w1=c");
+  guest.out(0x3c0, 0x20);
+  EXPECT_EQ(name(), "vga:3c0:w1=0");
+}
+
+TEST_F(TokenizerTest, RegistersThatNoTableHasKeepTheirValuesWhileTheyAreFew) {
+  guest.place_device(0x18, 0x56781234, 0, 0xfffff000, 0xfeb80000);
+  for (std::uint64_t value = 0; value < kLearnedValues; ++value) guest.store(0xfeb80010, value);
+  EXPECT_EQ(name(), "1234:5678:bar0+10:w4=f");
+  guest.store(0xfeb80010, 0x100);
+  EXPECT_EQ(name(), "1234:5678:bar0+10:w4");
+}
+
+TEST_F(TokenizerTest, WhoseCodeItIsIsTold) {
+  auto code = [&](std::uint64_t rip, std::uint64_t cr3) {
+    guest.rip = rip, guest.cr3 = cr3;
+    guest.out(0x1f2, 1);
+    return last().code;
+  };
+  EXPECT_EQ(code(0, 0), CodeClass::unrecorded);
+  EXPECT_EQ(code(0xf0000, 0x1000), CodeClass::firmware);
+  EXPECT_EQ(code(0xffffffff81000000, 0x1000), CodeClass::kernel);
+  EXPECT_EQ(code(0xffffffffc0123456, 0x1000), CodeClass::module);
+  EXPECT_EQ(code(0xffff888000001000, 0x1000), CodeClass::other);
+  EXPECT_EQ(code(0x401000, 0x1000), CodeClass::user);
 }
 
 TEST_F(TokenizerTest, FloppyBytesAreCommandsOnlyWhileTheControllerIsIdle) {
@@ -81,6 +123,8 @@ TEST_F(TokenizerTest, ALossForgetsWhatWasSelected) {
 
 TEST_F(TokenizerTest, ConfigurationAccessesAreNamedByFunctionAndRegister) {
   guest.config_read(0x18, 0x08, 0x02000003);
+  EXPECT_EQ(name(), "pci-config:cfg+8[any function]:r4");
+  guest.config_read(0x18, 0, kE1000).config_read(0x18, 0x08, 0x02000003);
   EXPECT_EQ(name(), "pci-config:cfg+8[00:03.0]:r4");
 }
 
@@ -121,7 +165,7 @@ TEST_F(TokenizerTest, ASixtyFourBitBarIsFollowedAboveFourGigabytes) {
   guest.config_write(0x28, 0x24, 0xffffffff).config_read(0x28, 0x24, 0xffffffff);
   guest.config_write(0x28, 0x20, 0x0000000c).config_write(0x28, 0x24, 0x00000080);
   guest.store(0x8000003000, 0, 2);
-  EXPECT_EQ(name(), "1af4:1050:bar4+3000:w2");
+  EXPECT_EQ(name(), "1af4:1050:bar4+3000:w2=0");
 }
 
 TEST_F(TokenizerTest, WindowsAreOneRegisterEach) {
