@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// How much of a recording has a name: the share of its events whose device is known, the share whose
-// register is, the size of its alphabet, who did the accesses (by instruction pointer), and the
-// most frequent accesses without a name.
+// How much of a recording has a name: the share of its events whose device is known, the share
+// whose register is, the size of its alphabet, who did the accesses (by instruction pointer), and
+// the most frequent accesses without a name.
 //
 //   device_names TRACE...
 #include <algorithm>

@@ -34,6 +34,16 @@ model::Symbol Vocabulary::look_up(const model::Operation& operation) const {
   if (it != alphabet_.end() && *it == operation) {
     return static_cast<model::Symbol>(it - alphabet_.begin()) + model::kFirstSymbol;
   }
+  // A register that no table has: if training saw so many values of it that they stopped counting,
+  // none counts here.
+  if (operation.has(model::Mark::value) && !operation.has(model::Mark::index)) {
+    model::Operation plain = model::access_of(operation);
+    bool listed = model::find_register(plain.device, plain.space, plain.reg, plain.size).listed();
+    auto known = std::ranges::lower_bound(alphabet_, plain);
+    if (!listed && known != alphabet_.end() && *known == plain) {
+      return static_cast<model::Symbol>(known - alphabet_.begin()) + model::kFirstSymbol;
+    }
+  }
   if (std::ranges::binary_search(accesses_, model::access_of(operation)))
     return model::kUnknownValue;
   return std::ranges::binary_search(devices_, operation.device) ? model::kUnknownRegister

@@ -70,11 +70,10 @@ const RegisterRow* DeviceTable::find_register(const DeviceType& type, Space spac
 }
 
 DeviceType DeviceTable::fixed_device(Space space, std::uint64_t address) const {
-  auto after =
-      std::upper_bound(fixed_.begin(), fixed_.end(), std::pair(space, address),
-                       [](const auto& key, const Range& range) {
-                         return key < std::pair(range.space, range.first);
-                       });
+  auto after = std::upper_bound(fixed_.begin(), fixed_.end(), std::pair(space, address),
+                                [](const auto& key, const Range& range) {
+                                  return key < std::pair(range.space, range.first);
+                                });
   if (after == fixed_.begin()) return {};
   --after;
   return after->space == space && address <= after->last ? after->device : DeviceType{};

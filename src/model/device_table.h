@@ -53,8 +53,8 @@ struct Move {
 
 struct DeviceRow {
   DeviceType type;
-  std::string key;   // of a PCI device empty: its key is vendor:device
-  std::string name;  // in words
+  std::string key;                     // of a PCI device empty: its key is vendor:device
+  std::string name;                    // in words
   std::vector<RegisterRow> registers;  // by space, first
   std::vector<Move> moves;
 };

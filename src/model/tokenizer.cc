@@ -18,7 +18,6 @@ using trace::Event;
 using trace::EventKind;
 using trace::Field;
 
-constexpr std::uint64_t kFirstKernelAddress = 0xffff800000000000;
 constexpr std::uint64_t kFoldBarsFrom = std::uint64_t{1} << 20;
 constexpr std::uint64_t kPage = 4096;
 constexpr std::uint32_t kConfigEnable = 0x80000000;
@@ -27,14 +26,6 @@ constexpr std::uint32_t kIdentityEnd = 4;  // vendor and device
 constexpr std::uint32_t kIsaPair = 0xff;   // index registers of one byte, whose data port is next
 constexpr std::size_t kMaxPlans = std::size_t{1} << 16;
 constexpr std::size_t kManyMeanings = 8192;
-
-// Linux on x86-64: its text, with all that KASLR may add, and its modules.
-constexpr std::uint64_t kKernelText = 0xffffffff80000000;
-constexpr std::uint64_t kModules = 0xffffffffc0000000;
-constexpr std::uint64_t kModulesEnd = 0xffffffffff000000;
-
-constexpr std::array<std::string_view, kCodeClasses> kCodeNames = {
-    "unrecorded", "user", "kernel", "module", "other", "firmware"};
 
 // What to do with an access to one address.
 enum class Way : std::uint8_t {
@@ -58,8 +49,8 @@ struct Plan {
   Operation base;
   std::uint64_t value_mask = 0;
   std::uint8_t latch = 0;
-  std::uint16_t values = 0;  // of a learned one, so far
-  Symbol plain = kOverflow;
+  std::uint16_t values = 0;     // of a learned one, so far
+  std::optional<Symbol> plain;  // the operation without value and index, once it has occurred
 };
 
 // What the value hash remembers.
@@ -86,7 +77,7 @@ using Latches = std::array<Latch, kLatches>;
 
 struct VmState {
   PciTracker pci;
-  bool kernel_seen = false;  // a 64-bit kernel has run since the last reset
+  CodeWatch code;
 };
 
 bool repeated(const Event& event) {
@@ -108,16 +99,12 @@ std::string describe(const Device& device) {
                       device.place & 7, device_name(device.type));
 }
 
-std::string_view name_of(CodeClass code) {
-  return kCodeNames[static_cast<std::size_t>(code)];
-}
-
 class Tokenizer::Impl {
  public:
   explicit Impl(Scheme scheme) : scheme_(scheme) {}
 
   Token token(const Event& event) {
-    CodeClass code = code_class(event);
+    CodeClass code = vm_state(event.vm).code(event);
     std::uint64_t access = access_key(event, code);
     const Meaning* known = meanings_.find(event.address, access);
     // A copy: the steps below may restart the hash.
@@ -136,19 +123,15 @@ class Tokenizer::Impl {
   const std::vector<Device>& devices() const { return devices_; }
 
  private:
-  CodeClass code_class(const Event& event) {
-    if (event.rip == 0 && !event.has(Field::cpl)) return CodeClass::unrecorded;
-    if (event.rip >= kKernelText && event.rip < kModules && !event.has(Field::cpl)) {
-      vm_state(event.vm).kernel_seen = true;
-      return CodeClass::kernel;
-    }
-    return rarer_code_class(event);
-  }
-  CodeClass rarer_code_class(const Event& event);
   Meaning learn(const Event& event, std::uint64_t access, CodeClass code);
   DeviceIndex learn_device(const Event& event, Operation& op);
   Way way_of(const Event& event, Plan& plan) const;
   Symbol special(const Event& event, const Meaning& meaning);
+  Symbol plain(const Meaning& meaning) {
+    Plan& plan = plans_[meaning.plan];
+    if (!plan.plain) plan.plain = alphabet_.intern(plan.base);
+    return *plan.plain;
+  }
   Symbol special_config(const Event& event, const Meaning& meaning, const Latch& latch);
   Symbol toggle(const Event& event, const Meaning& meaning, Latch& latch);
   Symbol learned(const Meaning& meaning, std::uint64_t value);
@@ -186,23 +169,6 @@ class Tokenizer::Impl {
     return *last_state_;
   }
 };
-
-// The privilege level says whether it is user space; where it was not recorded, the address of the
-// code does: the lower half is user space on every 64-bit kernel, but firmware runs there too, so
-// only after a kernel has been seen and with paging on (a CR3 of 0 tells of a reset).
-CodeClass Tokenizer::Impl::rarer_code_class(const Event& event) {
-  if (event.has(Field::cpl) && event.cpl == 3) return CodeClass::user;
-  if (event.rip == 0) return CodeClass::unrecorded;
-  VmState& vm = vm_state(event.vm);
-  if (event.rip >= kFirstKernelAddress) {
-    vm.kernel_seen = true;
-    if (event.rip >= kKernelText && event.rip < kModules) return CodeClass::kernel;
-    return event.rip >= kModules && event.rip < kModulesEnd ? CodeClass::module : CodeClass::other;
-  }
-  if (event.has(Field::cpl) || !event.has(Field::cr3)) return CodeClass::firmware;
-  if (event.cr3 == 0) vm.kernel_seen = false;
-  return vm.kernel_seen ? CodeClass::user : CodeClass::firmware;
-}
 
 void Tokenizer::Impl::start_over() {
   meanings_.clear();
@@ -256,9 +222,9 @@ Meaning Tokenizer::Impl::learn(const Event& event, std::uint64_t access, CodeCla
   Meaning meaning;
   meaning.device = learn_device(event, op);
   meaning.way = way_of(event, plan);
-  plan.plain = alphabet_.intern(op);
-  meaning.symbol = plan.plain;
-  if (meaning.way != Way::plain) {
+  if (meaning.way == Way::plain) {
+    meaning.symbol = alphabet_.intern(op);
+  } else {
     meaning.plan = static_cast<std::uint32_t>(plans_.size());
     plans_.push_back(plan);
   }
@@ -387,16 +353,16 @@ Symbol Tokenizer::Impl::special(const Event& event, const Meaning& meaning) {
     case Way::config_ecam:
       return special_config(event, meaning, latch);
   }
-  return meaning.symbol;
+  return plain(meaning);
 }
 
 Symbol Tokenizer::Impl::special_config(const Event& event, const Meaning& meaning,
                                        const Latch& latch) {
   if (meaning.way == Way::config_ecam) {
     auto place = vm_state(event.vm).pci.find_ecam(event.address);
-    return place ? config(event, meaning, place->bdf, place->reg) : meaning.symbol;
+    return place ? config(event, meaning, place->bdf, place->reg) : plain(meaning);
   }
-  if (!latch.known || (latch.value & kConfigEnable) == 0) return meaning.symbol;
+  if (!latch.known || (latch.value & kConfigEnable) == 0) return plain(meaning);
   auto offset = static_cast<std::uint32_t>(event.address & 3);
   return config(event, meaning, latch.value >> 8 & 0xffff, (latch.value & 0xfc) | offset);
 }
@@ -411,7 +377,7 @@ Symbol Tokenizer::Impl::config(const Event& event, const Meaning& meaning, std::
 
 // Index and data by turns; which turn it is is known from the first rearming read on.
 Symbol Tokenizer::Impl::toggle(const Event& event, const Meaning& meaning, Latch& latch) {
-  if (!latch.armed) return meaning.symbol;
+  if (!latch.armed) return plain(meaning);
   bool data = std::exchange(latch.data_next, !latch.data_next);
   if (data) return by_index(event, meaning, latch.value, event.value);
   latch.value = static_cast<std::uint32_t>(event.value & plans_[meaning.plan].value_mask);
@@ -421,10 +387,10 @@ Symbol Tokenizer::Impl::toggle(const Event& event, const Meaning& meaning, Latch
 
 Symbol Tokenizer::Impl::learned(const Meaning& meaning, std::uint64_t value) {
   Plan& plan = plans_[meaning.plan];
-  if (plan.values > kLearnedValues) return meaning.symbol;
+  if (plan.values > kLearnedValues) return plain(meaning);
   std::uint64_t key = static_cast<std::uint64_t>(meaning.plan) << 33;
   if (const Known* known = values_.find(value, key)) return known->symbol;
-  if (++plan.values > kLearnedValues) return meaning.symbol;
+  if (++plan.values > kLearnedValues) return plain(meaning);
   return by_value(meaning, value);
 }
 

@@ -18,9 +18,9 @@
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <string_view>
 #include <vector>
 
+#include "model/code_class.h"
 #include "model/symbol.h"
 #include "trace/event.h"
 
@@ -45,19 +45,6 @@ inline constexpr std::size_t kMaxDevices = 65536;
 
 // "floppy controller", "PCI 00:03.0 Intel 82540EM network controller (e1000)".
 std::string describe(const Device& device);
-
-// Where the code lies that did an access, as far as that is known: who acts, apart from what is
-// done. (The symbol has Mark::user for the first of them.)
-enum class CodeClass : std::uint8_t {
-  unrecorded,  // no instruction pointer
-  user,        // ring 3, or where a kernel has its user space
-  kernel,      // the text of a Linux kernel
-  module,      // where Linux puts its modules
-  other,       // elsewhere in the kernel's half of memory: another kernel, or code made at run time
-  firmware,    // below, before a kernel has run or with its privileges
-};
-inline constexpr int kCodeClasses = 6;
-std::string_view name_of(CodeClass code);  // "unrecorded", "user", ...
 
 struct Token {
   Symbol symbol = kOverflow;

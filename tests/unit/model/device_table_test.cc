@@ -53,7 +53,8 @@ TEST(DeviceTableTest, EveryDataPortHasItsIndexAndEveryPhaseItsStatus) {
       if (r.role == Role::toggle) wanted = {Role::rearm};
       EXPECT_TRUE(wanted.empty() || partner(d, r, wanted)) << r.name;
       if (r.behind_index) {
-        EXPECT_NE(table.find_register(d.type, r.space, r.first, 0, std::nullopt), nullptr) << r.name;
+        EXPECT_NE(table.find_register(d.type, r.space, r.first, 0, std::nullopt), nullptr)
+            << r.name;
       }
     }
   }

@@ -30,7 +30,7 @@ bool parse(const char* line, trace::Event& e) {
   if (got != 10) return false;
   e = {};
   e.time = time;
-  e.kind = kind[0] == 'p' ? trace::EventKind::pio
+  e.kind = kind[0] == 'p'   ? trace::EventKind::pio
            : kind[0] == 'm' ? trace::EventKind::mmio
                             : trace::EventKind::fast_mmio;
   e.direction = direction == 'w' ? trace::Direction::write : trace::Direction::read;
