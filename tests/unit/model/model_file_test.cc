@@ -46,6 +46,17 @@ TEST_F(ModelFileTest, GivesBackWhatWasWritten) {
   EXPECT_EQ(*got, data);
 }
 
+TEST_F(ModelFileTest, MarksAndSpacesThatNobodyKnowsAreRefused) {
+  data.alphabet[1].marks = 0x20;
+  data.alphabet[1].space = Space::pba;
+  EXPECT_EQ(error_of_data(), "");
+  data.alphabet[1].marks = 0x40;
+  EXPECT_NE(error_of_data(), "");
+  data.alphabet[1].marks = 0;
+  data.alphabet[1].space = static_cast<Space>(kSpaces);
+  EXPECT_NE(error_of_data(), "");
+}
+
 TEST_F(ModelFileTest, EqualModelsAreEqualBytes) {
   EXPECT_EQ(encode_model(data), encode_model(*decode_model(encode_model(data))));
 }
