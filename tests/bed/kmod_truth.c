@@ -93,7 +93,10 @@ static void map_device(void) {
 /* In a section of its own, so that its range is known. */
 __attribute__((section("touching"), noinline)) static uint32_t touch(uint32_t offset, long rounds) {
   uint32_t sum = 0;
-  for (long i = 0; rounds < 0 || i < rounds; i++) sum += device[offset / 4];
+  for (long i = 0; rounds < 0 || i < rounds; i++) {
+    sum += device[offset / 4];
+    for (volatile int pause = 0; rounds < 0 && pause < 20000; pause++) continue;
+  }
   return sum;
 }
 extern const char __start_touching[], __stop_touching[];
