@@ -3,6 +3,7 @@
 # record_cost.sh [ACCESSES [RUNS]]: what recording costs a real guest, by source, against perf record and
 # trace-cmd record; see record.md. Runs as root on a host with KVM, or in the bed, there with iovm.ko too:
 #   PATH=build/release:$PATH bench/record_cost.sh
+#   IOVM_ARMS="none perf iovm-kmod": only those
 #   tests/bed/prepare && tests/bed/bed --bin build/release --timeout 1800 'bench/record_cost.sh 50000 5'
 set -eu
 : "${BED_DIR:=$(cd "$(dirname "${BASH_SOURCE[0]}")/../tests/bed" && pwd)}"
@@ -27,8 +28,10 @@ for source in bpf kmod; do
   if works "$source"; then arms+=" iovm-$source"; else say "not $source: $(tail -n 1 "$tmp/probe")"; fi
 done
 
-# Runs the guest and takes its CPU time: run-tiny's children, mostly the VMM. What is not the VMM's is
-# the same for all arms.
+arms=${IOVM_ARMS:-$arms}
+
+# Runs the guest and takes its CPU time from its first instruction on: of run-tiny and its children, less
+# what the VMM had used by then (its start takes longer than a thousand accesses).
 one_guest() {  # arm
   rm -f "$tmp/cost.go"
   { time "$bed_repo/guest/run-tiny" storm --name cost --accel kvm --image "$image" --debugcon /dev/null \
@@ -37,6 +40,7 @@ one_guest() {  # arm
   wait_for 60 vmm_is_there cost || fail "the guest did not start"
   VMM=$(vmm_of cost)
   start "$1"
+  awk '{ printf "%d\n", ($14 + $15) * 10 }' "/proc/$VMM/stat" >"$tmp/before"
   go cost
   [[ $1 != iovm-bpf ]] || program_ns &
   wait "$guest" || fail "the guest"
@@ -74,7 +78,7 @@ sysctl -q kernel.bpf_stats_enabled=0 2>/dev/null || true
 for ((i = 0; i < runs; i++)); do
   for arm in $arms; do
     one_guest "$arm"
-    ms "$tmp/vm.time" >>"$tmp/vm.$arm"
+    echo $(($(ms "$tmp/vm.time") - $(<"$tmp/before"))) | tee -a "$tmp/vm.$arm" | sed "s/^/$arm /" >&2
     [[ $arm == none ]] || ms "$tmp/recorder.time" >>"$tmp/recorder.$arm"
     [[ $arm != iovm-* ]] || grep -q ', 0 lost' "$tmp/cost.err" || fail "$arm: $(tail -n 1 "$tmp/cost.err")"
   done
