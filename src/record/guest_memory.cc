@@ -117,7 +117,7 @@ void ProcessMemory::read_heads(std::span<const std::uint64_t> pages, std::size_t
   for (std::size_t done = 0; done < pages.size();) {
     std::size_t count = std::min(kBatch, pages.size() - done);
     for (std::size_t i = 0; i < count; ++i)
-      remote[i] = {reinterpret_cast<void*>(pages[done + i]), size};
+      remote[i] = {reinterpret_cast<void*>(pages[done + i]), size};  // NOLINT: iovec's type
     iovec local = {out.data() + done * size, count * size};
     ssize_t n = ::process_vm_readv(pid_, &local, 1, remote.data(), count, 0);
     std::size_t whole = n > 0 ? static_cast<std::size_t>(n) / size : 0;

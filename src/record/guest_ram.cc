@@ -35,7 +35,6 @@ std::optional<std::uint64_t> hex(std::string_view text) {
 
 // START-END RIGHTS OFFSET DEVICE INODE   NAME
 std::optional<Line> parse_line(std::string_view text) {
-  Line line;
   std::string_view fields[5];
   for (std::string_view& field : fields) {
     std::size_t space = std::min(text.find(' '), text.size());

@@ -165,8 +165,8 @@ std::optional<ContainerView> read_container(const KernelSpace& kernel,
   auto pid = kernel.value<std::uint64_t>(task + layout.thread_pid);
   auto level = pid ? kernel.value<std::uint32_t>(*pid + layout.level) : std::nullopt;
   if (level && *level > 0 && *level <= kMaxPidLevel)
-    view.inner_pid = kernel.value<std::int32_t>(*pid + layout.numbers + *level * layout.upid_size +
-                                                layout.upid_nr);
+    view.inner_pid = kernel.value<std::int32_t>(
+        *pid + layout.numbers + std::uint64_t{*level} * layout.upid_size + layout.upid_nr);
   auto set = kernel.value<std::uint64_t>(task + layout.cgroups);
   auto group = set ? kernel.value<std::uint64_t>(*set + layout.dfl_cgrp) : std::nullopt;
   auto node = group ? kernel.value<std::uint64_t>(*group + layout.kn) : std::nullopt;
