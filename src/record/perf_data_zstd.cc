@@ -9,7 +9,7 @@ namespace iovm::record::perf {
 
 struct ZstdStream::State {
   struct Free {
-    void operator()(ZSTD_DStream* stream) const { ZSTD_freeDStream(stream); }
+    void operator()(ZSTD_DStream* done) const { ZSTD_freeDStream(done); }
   };
   std::unique_ptr<ZSTD_DStream, Free> stream{ZSTD_createDStream()};
 };
