@@ -5,7 +5,7 @@
 #include <sched.h>
 // trace-cmd.h includes tracefs.h and uses nothing of it; version 1.6's inline functions are not
 // C++.
-#define _TRACE_FS_H
+#define _TRACE_FS_H  // NOLINT: its own guard
 #include <trace-cmd.h>
 #include <unistd.h>
 
