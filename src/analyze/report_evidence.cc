@@ -22,8 +22,6 @@ struct Wanted {
   std::uint64_t number = 0;
   std::size_t alert = 0;
   bool is_step = false;
-
-  friend auto operator<=>(const Wanted&, const Wanted&) = default;
 };
 
 // In the order of events, each once for an alert.

@@ -44,7 +44,7 @@ std::string place_of(const Operation& o) {
 std::string known_name(const Operation& o) {
   if (o.has(Mark::index) && o.space != Space::config) {
     // Index and value in one access, or by turns at one port: the data port is the next one.
-    for (std::uint64_t next : {0, 1}) {
+    for (std::uint64_t next : {0U, 1U}) {
       Register behind = find_register(o.device, o.space, o.reg + next, 0, o.index);
       if (behind.listed()) return std::string(behind.name);
     }
