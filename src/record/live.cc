@@ -44,6 +44,16 @@ std::string_view name_of(Engine engine) {
   return "kmod";
 }
 
+void CaptureStats::count(std::span<const trace::Event> given) {
+  for (const trace::Event& event : given) {
+    if (event.kind == trace::EventKind::loss) {
+      lost.add(loss_of(event));
+    } else {
+      ++events;
+    }
+  }
+}
+
 Result<std::span<const trace::Event>> LiveSource::next() {
   for (;;) {
     auto batch = next_within(std::chrono::hours(1));

@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -48,6 +49,8 @@ struct CaptureStats {
                               // their time was raised to that of their place
   std::uint64_t foreign = 0;  // records of other VMs that were looked at and left
   std::uint64_t fired = 0;    // at the end: tracepoint hits by the kernel's own count
+
+  void count(std::span<const trace::Event> given);  // into events and lost
 };
 
 class LiveSource : public trace::EventSource {

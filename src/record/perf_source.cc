@@ -302,13 +302,7 @@ void PerfSource::finish() {
 
 LiveSource::Batch PerfSource::give(std::span<const Event> events, bool ended) {
   if (context_.vms.size() != tracker_.vms().size()) context_.vms = tracker_.vms();
-  for (const Event& event : events) {
-    if (event.kind == trace::EventKind::loss) {
-      stats_.lost.add(loss_of(event));
-    } else {
-      ++stats_.events;
-    }
-  }
+  stats_.count(events);
   return {events, ended};
 }
 

@@ -258,13 +258,7 @@ LiveSource::Batch RecordSource::give(std::span<const Event> events, bool ended) 
   if (context_.vms.size() != tracker_.vms().size()) see_new_vms();
   // They are recorded already, among all VMs; without this their losses are of any vCPU.
   static_cast<void>(add_vms());
-  for (const Event& event : events) {
-    if (event.kind == trace::EventKind::loss) {
-      stats_.lost.add(loss_of(event));
-    } else {
-      ++stats_.events;
-    }
-  }
+  stats_.count(events);
   return {events, ended};
 }
 
