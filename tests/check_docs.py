@@ -33,6 +33,11 @@ def run(*words):
     return subprocess.run(words, capture_output=True, text=True, check=False)
 
 
+def commands_in(help_text):
+    part = help_text.partition("\nCommands:\n")[2].partition("\n\n")[0]
+    return re.findall(r"^  (\w+) +\S", part, re.M)
+
+
 def check_command(root, iovm, name, problems):
     page = root / "man" / f"iovm-{name}.1"
     if not page.exists():
@@ -41,6 +46,8 @@ def check_command(root, iovm, name, problems):
     text = page.read_text(encoding="utf-8")
     plain = re.sub(r"\\f.|\\&", "", text).replace(r"\-", "-").replace(r"\(aq", "'")
     help_text = run(iovm, name, "--help").stdout
+    for part in commands_in(help_text):  # of a group: iovm model merge
+        help_text += run(iovm, name, part, "--help").stdout
     summary = help_text.splitlines()[0]
     if summary not in plain:
         problems.append(f"man/iovm-{name}.1: its NAME line is not --help's first: {summary}")
@@ -65,7 +72,7 @@ def main():
     root, iovm = pathlib.Path(sys.argv[1]), sys.argv[2]
     problems = []
     documents = check_paths(root, problems)
-    commands = re.findall(r"^  (\w+) +\S", run(iovm, "--help").stdout, re.M)
+    commands = commands_in(run(iovm, "--help").stdout)
     for name in commands:
         check_command(root, iovm, name, problems)
     for page in ("iovm.1", "iovm-trace.5", "iovm-model.5"):

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "analyze/file_facts.h"
+#include "analyze/model_diff.h"
 #include "base/format.h"
 #include "base/json.h"
 #include "base/text.h"
@@ -31,6 +32,28 @@ std::vector<model::DeviceType> device_types(const model::ModelData& data) {
     if (types.empty() || types.back() != operation.device) types.push_back(operation.device);
   }
   return types;
+}
+
+// Operations that stand for a range of addresses, most frequent first.
+std::vector<OperationCount> merged_ranges(const model::ModelData& data) {
+  std::vector<OperationCount> counts = operation_counts(data);
+  std::erase_if(counts, [](const OperationCount& count) {
+    return !count.operation.has(model::Mark::merged);
+  });
+  std::ranges::stable_sort(counts, std::greater<>(), &OperationCount::count);
+  return counts;
+}
+
+std::string merged_text(const model::ModelData& data) {
+  std::vector<OperationCount> ranges = merged_ranges(data);
+  std::string text;
+  for (std::size_t i = 0; i < std::min(ranges.size(), kShown); ++i) {
+    text += format("    {:>10}  {}\n", ranges[i].count, model::describe(ranges[i].operation));
+  }
+  if (ranges.size() > kShown) {
+    text += format("    and {} more (--json has them all)\n", ranges.size() - kShown);
+  }
+  return text;
 }
 
 std::string origins_text(const model::ModelData& data) {
@@ -90,6 +113,10 @@ std::string render_text(const ModelFacts& facts) {
     line("threshold", format("{:.3f} bits an event, over {} events",
                              model::to_bits(data.threshold.value), model::kWindowEvents));
   }
+  std::string ranges = merged_text(data);
+  line("merged",
+       ranges.empty() ? "no addresses" : "addresses that are one operation, with accesses:");
+  text += ranges;
   if (facts.bytes > 0) line("file", describe_size(facts.bytes));
   line("devices", "");
   std::vector<model::DeviceType> types = device_types(data);
@@ -129,7 +156,13 @@ std::string render_json(const ModelFacts& facts) {
   json.member("session", threshold.session);
   json.member("promise", model::describe(threshold.promise));
   json.member("supported", threshold.supported).member("expected", threshold.expected);
-  json.end_object().key("devices").begin_array();
+  json.end_object().key("merged").begin_array();
+  for (const OperationCount& range : merged_ranges(data)) {
+    json.begin_object().member("operation", model::short_name(range.operation));
+    json.member("words", model::describe(range.operation)).member("count", range.count);
+    json.end_object();
+  }
+  json.end_array().key("devices").begin_array();
   for (const model::DeviceType& type : device_types(data)) {
     json.begin_object().member("key", model::device_key(type));
     json.member("name", model::device_name(type)).end_object();

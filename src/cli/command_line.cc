@@ -11,8 +11,7 @@
 namespace iovm::cli {
 
 struct CommandLine::State {
-  explicit State(const Command& command)
-      : app(command.summary, "iovm " + command.name), name(command.name) {}
+  State(const std::string& who, const Command& command) : app(command.summary, who), name(who) {}
   CLI::App app;
   // As a value, so that CLI11 takes it for the callback that it is and not for a target to assign
   // to.
@@ -46,8 +45,9 @@ Result<std::uint64_t> parse_number(const std::string& text) {
 
 }  // namespace
 
-CommandLine::CommandLine(const Command& command, std::vector<std::string> words)
-    : state_(std::make_unique<State>(command)) {
+CommandLine::CommandLine(const std::string& who, const Command& command,
+                         std::vector<std::string> words)
+    : state_(std::make_unique<State>(who, command)) {
   state_->words = std::move(words);
   state_->app.set_help_flag("-h,--help", "print this help and exit");
   state_->app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::Throw);
@@ -174,8 +174,8 @@ std::optional<Result<ExitStatus>> CommandLine::parse() {
     std::fwrite(help.data(), 1, help.size(), stdout);
     return Result<ExitStatus>(ExitStatus::done);
   } catch (const CLI::ParseError& error) {
-    return Result<ExitStatus>(usage_error(
-        format("{} (see iovm {} --help)", escape_terminal(error.what()), state_->name)));
+    return Result<ExitStatus>(
+        usage_error(format("{} (see {} --help)", escape_terminal(error.what()), state_->name)));
   }
 }
 

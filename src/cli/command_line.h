@@ -17,6 +17,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -30,7 +31,8 @@ struct Command;
 
 class CommandLine {
  public:
-  CommandLine(const Command& command, std::vector<std::string> words);
+  // `who`: what the command is called with, "iovm model merge".
+  CommandLine(const std::string& who, const Command& command, std::vector<std::string> words);
   ~CommandLine();
 
   // Required words without a dash, in the order of declaration.
@@ -75,11 +77,13 @@ class CommandLine {
   std::unique_ptr<State> state_;
 };
 
-// One row of the table in main.cc.
+// One row of the table in main.cc; or a group of commands (iovm model merge), which then has
+// nothing to run itself.
 struct Command {
   std::string name;
   std::string summary;  // the first line of --help and the NAME line of its man page
   Result<ExitStatus> (*run)(CommandLine&);
+  std::span<const Command* const> parts = {};
 };
 
 }  // namespace iovm::cli

@@ -15,6 +15,7 @@ extern const Command kEval;
 extern const Command kImport;
 extern const Command kDump;
 extern const Command kInfo;
+extern const Command kModel;
 extern const Command kList;
 extern const Command kDoctor;
 

@@ -20,20 +20,32 @@ namespace iovm::cli {
 namespace {
 
 std::span<const Command* const> commands() {
-  static constexpr std::array<const Command*, 10> kCommands = {
-      &kRecord, &kTrain, &kDetect, &kExplain, &kEval, &kImport, &kDump, &kInfo, &kList, &kDoctor};
+  static constexpr std::array<const Command*, 11> kCommands = {
+      &kRecord, &kTrain, &kDetect, &kExplain, &kEval,  &kImport,
+      &kDump,   &kInfo,  &kModel,  &kList,    &kDoctor};
   return kCommands;
 }
 
-std::string usage() {
-  std::string text =
-      "iovm - record a virtual machine's device I/O, learn what is normal, find what is not\n\n"
-      "Usage: iovm COMMAND [OPTIONS]\n\nCommands:\n";
-  for (const Command* command : commands()) {
+std::string list(std::span<const Command* const> commands) {
+  std::string text;
+  for (const Command* command : commands) {
     text += format("  {:<8} {}\n", command->name, command->summary);
   }
-  text += "\niovm COMMAND --help tells a command's options; man iovm-COMMAND tells all.\n";
   return text;
+}
+
+std::string usage() {
+  return "iovm - record a virtual machine's device I/O, learn what is normal, find what is not\n\n"
+         "Usage: iovm COMMAND [OPTIONS]\n\nCommands:\n" +
+         list(commands()) +
+         "\niovm COMMAND --help tells a command's options; man iovm-COMMAND tells all.\n";
+}
+
+std::string usage(const Command& group) {
+  return format(
+      "{0}\n\nUsage: iovm {1} COMMAND [OPTIONS]\n\nCommands:\n{2}\n"
+      "iovm {1} COMMAND --help tells a command's options; man iovm-{1} tells all.\n",
+      group.summary, group.name, list(group.parts));
 }
 
 void print_out(const std::string& text) {
@@ -47,26 +59,41 @@ int fail(const std::string& who, const Error& error) {
   return static_cast<int>(error.fault());
 }
 
-int run(const Command& command, std::vector<std::string> words) {
-  std::string who = "iovm " + command.name;
-  CommandLine line(command, std::move(words));
+int run(const std::string& who, const Command& command, std::vector<std::string> words) {
+  CommandLine line(who, command, std::move(words));
   auto status = command.run(line);
   if (!status) return fail(who, status.error());
   if (std::fflush(stdout) != 0) return fail(who, errno_error("writing standard output"));
   return static_cast<int>(*status);
 }
 
-int dispatch(std::vector<std::string> words) {
-  if (words.empty()) return fail("iovm", usage_error("no command given (see iovm --help)"));
+bool asks_for_help(const std::string& word) {
+  return word == "--help" || word == "-h" || word == "help";
+}
+
+// The first word names one of `commands`, or, in a group, the first two do. `who` is "iovm" and the
+// words so far.
+int dispatch(std::string who, std::span<const Command* const> commands, const std::string& usage,
+             std::vector<std::string> words) {
+  if (words.empty()) return fail(who, usage_error(format("no command given (see {} --help)", who)));
   std::string name = words.front();
-  if (name == "--help" || name == "-h" || name == "help") return print_out(usage()), 0;
-  if (name == "--version") return print_out(format("iovm {}\n", kVersion)), 0;
+  if (asks_for_help(name)) return print_out(usage), 0;
   words.erase(words.begin());
-  for (const Command* command : commands()) {
-    if (command->name == name) return run(*command, std::move(words));
+  for (const Command* command : commands) {
+    if (command->name != name) continue;
+    who += " " + name;
+    if (command->parts.empty()) return run(who, *command, std::move(words));
+    return dispatch(who, command->parts, cli::usage(*command), std::move(words));
   }
-  return fail("iovm", usage_error(format("there is no command \"{}\" (see iovm --help)",
-                                         escape_terminal(name))));
+  return fail(who, usage_error(format("there is no command \"{}\" (see {} --help)",
+                                      escape_terminal(name), who)));
+}
+
+int dispatch(std::vector<std::string> words) {
+  if (!words.empty() && words.front() == "--version") {
+    return print_out(format("iovm {}\n", kVersion)), 0;
+  }
+  return dispatch("iovm", commands(), usage(), std::move(words));
 }
 
 }  // namespace

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// `iovm model show`: the operations that a model knows, with how often training saw each; by
+// device, then by count. Pure functions over what analyze/model_diff.h counts.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "analyze/model_diff.h"
+
+namespace iovm::analyze {
+
+std::string listing_text(std::vector<OperationCount> counts);
+std::string listing_json(const std::vector<OperationCount>& counts);
+
+}  // namespace iovm::analyze

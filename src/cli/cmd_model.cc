@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// iovm model: what can be done with model files themselves, without a recording.
+#include <algorithm>
+#include <array>
+#include <string>
+#include <vector>
+
+#include "analyze/model_diff.h"
+#include "analyze/model_listing.h"
+#include "base/format.h"
+#include "base/text.h"
+#include "cli/commands.h"
+#include "cli/stdout.h"
+#include "model/model_file.h"
+
+namespace iovm::cli {
+namespace {
+
+Status print(const std::string& text) {
+  Stdout out;
+  out.text() = text;
+  return out.flush();
+}
+
+Result<ExitStatus> run_merge(CommandLine& line) {
+  std::vector<std::string> paths;
+  std::string output;
+  line.positional("MODEL", paths, "models made with the same options");
+  line.option("-o,--output", output, "MODEL", "the model file to write, or -").required();
+  if (auto end = line.parse()) return *end;
+  auto sum = model::read_model(paths.front());
+  if (!sum) return std::move(sum).error();
+  for (std::size_t i = 1; i < paths.size(); ++i) {
+    auto more = model::read_model(paths[i]);
+    if (!more) return std::move(more).error();
+    sum = model::merge(*sum, *more);
+    if (!sum) return std::move(sum).error().in(escape_terminal(paths[i]));
+  }
+  if (auto ok = model::write_model(output, *sum); !ok) return Error(ok.error());
+  return ExitStatus::done;
+}
+
+Result<ExitStatus> run_diff(CommandLine& line) {
+  std::string first;
+  std::string second;
+  bool json = false;
+  line.positional("FIRST", first, "a model file");
+  line.positional("SECOND", second, "the model file to hold against it");
+  line.flag("--json", json, "print JSON");
+  if (auto end = line.parse()) return *end;
+  auto a = model::read_model(first);
+  if (!a) return std::move(a).error();
+  auto b = model::read_model(second);
+  if (!b) return std::move(b).error();
+  analyze::ModelDiff diff = analyze::compare(*a, *b, {first, second});
+  auto ok = print(json ? analyze::render_json(diff) : analyze::render_text(diff));
+  if (!ok) return Error(ok.error());
+  return ExitStatus::done;
+}
+
+Result<ExitStatus> run_show(CommandLine& line) {
+  std::string path;
+  std::string device;
+  bool json = false;
+  line.positional("MODEL", path, "a model file");
+  line.option("-d,--device", device, "KEY", "only this kind of device: fdc, ide0, 8086:100e");
+  line.flag("--json", json, "print JSON");
+  if (auto end = line.parse()) return *end;
+  auto data = model::read_model(path);
+  if (!data) return std::move(data).error();
+  std::vector<analyze::OperationCount> counts = analyze::operation_counts(*data);
+  if (!device.empty()) {
+    std::erase_if(counts, [&device](const analyze::OperationCount& count) {
+      return model::device_key(count.operation.device) != device;
+    });
+    if (counts.empty()) {
+      return usage_error(
+          format("--device \"{}\": the model has no such device (iovm info {} lists "
+                 "the names, with --json the keys)",
+                 escape_terminal(device), escape_terminal(path)));
+    }
+  }
+  auto ok = print(json ? analyze::listing_json(counts) : analyze::listing_text(counts));
+  if (!ok) return Error(ok.error());
+  return ExitStatus::done;
+}
+
+const Command kMerge{"merge", "add the counts of models to one model", run_merge};
+const Command kDiff{"diff", "tell what two models do not have in common", run_diff};
+const Command kShow{"show", "list the operations that a model knows", run_show};
+constexpr std::array<const Command*, 3> kParts = {&kMerge, &kDiff, &kShow};
+
+}  // namespace
+
+const Command kModel{"model", "merge, compare and list model files", nullptr, kParts};
+
+}  // namespace iovm::cli

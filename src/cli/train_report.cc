@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/train_report.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+
+#include "analyze/file_facts.h"
+#include "base/format.h"
+#include "base/json.h"
+#include "base/text.h"
+
+namespace iovm::cli {
+namespace {
+
+std::string amount_text(double amount, const model::Promise& promise) {
+  if (promise.unit == model::Promise::Unit::events) return format("{:.0f} events", amount);
+  if (promise.unit == model::Promise::Unit::sessions) return format("{:.0f} sessions", amount);
+  double most = 9e18;
+  return describe_duration(
+      std::chrono::nanoseconds(static_cast<std::int64_t>(std::min(amount, most))));
+}
+
+std::string per_text(const model::Promise& promise) {
+  model::Promise one = promise;
+  one.alarms = 1;
+  return model::describe(one).substr(1);
+}
+
+void say_promise(const model::ModelData& data) {
+  const model::Threshold& t = data.threshold;
+  const model::Calibration& c = data.calibration;
+  double have = train::available(c, t.promise);
+  if (t.supported) {
+    bool sessions = t.promise.unit == model::Promise::Unit::sessions;
+    say(format("false alarms: at most {}{}, from {} of held-out work", model::describe(t.promise),
+               sessions ? "" : " (95 %)", amount_text(have, t.promise)));
+    return;
+  }
+  double need = train::needed(t.promise);
+  std::string seen =
+      have > 0 ? format("{} false alarms in {} of held-out work support at most {:.3g}{} (95 %)",
+                        train::alarms_at(c, t.value), amount_text(have, t.promise), t.expected,
+                        per_text(t.promise))
+               : std::string("there is no held-out work");
+  say(
+      format("warning: too few data to promise {} false alarms: {}; record about {} more of normal "
+             "work for it, or accept more with --false-alarms",
+             model::describe(t.promise), seen, amount_text((need - have) * 3, t.promise)));
+}
+
+}  // namespace
+
+void say(std::string_view text) {
+  std::string line = format("iovm train: {}\n", text);
+  std::fwrite(line.data(), 1, line.size(), stderr);
+}
+
+Status check_promise(const model::ModelData& data) {
+  const model::Threshold& t = data.threshold;
+  if (t.promise.unit != model::Promise::Unit::sessions || t.supported) return {};
+  double have = train::available(data.calibration, t.promise);
+  double need = train::needed(t.promise);
+  return input_error(format(
+      "{} held-out sessions cannot promise {}: no less than {:.3g}%; record about {:.0f} more "
+      "sessions of normal work, or accept more with --false-alarms",
+      have, model::describe(t.promise), 100 * train::smallest_share(data.calibration),
+      (need - have) * 3));
+}
+
+void say_summary(const train::Training& training, const std::string& path) {
+  const model::ModelData& data = training.data;
+  const model::Calibration& c = data.calibration;
+  say(format("{} order {}, one sequence per {}: {} operations, {} sequences of up to {}",
+             name_of(data.options.method), data.options.order, name_of(data.options.stream),
+             data.alphabet.size(), data.ngrams.size(), data.ngrams.length));
+  if (std::isfinite(data.threshold.session)) {
+    say(format("threshold {:.3f} of a session's {} score; held out: {} sessions",
+               data.threshold.session, name_of(data.options.session), c.scores.size()));
+    say_promise(data);
+  } else {
+    say(
+        format("threshold {:.2f} bits per event over {} events; held out: {} events, {} blocks, "
+               "largest score {:.2f}",
+               model::to_bits(data.threshold.value), model::kWindowEvents, c.events, c.blocks,
+               c.largest.empty() ? 0.0 : model::to_bits(c.largest.front())));
+    say_promise(data);
+  }
+  if (training.left_out > 0) {
+    say(format("warning: {} events found no room in the counts (a smaller --order needs less)",
+               training.left_out));
+  }
+  say(format("model in {}", path == "-" ? "standard output" : escape_terminal(path)));
+  std::string line = analyze::describe_totals(training.events, training.lost) + "\n";
+  std::fwrite(line.data(), 1, line.size(), stderr);
+}
+
+std::string summary_json(const train::Training& training) {
+  const model::ModelData& data = training.data;
+  JsonWriter json;
+  json.begin_object().member("method", name_of(data.options.method));
+  json.member("order", data.options.order).member("stream", name_of(data.options.stream));
+  json.member("operations", std::uint64_t{data.alphabet.size()});
+  json.member("sequences", std::uint64_t{data.ngrams.size()});
+  json.member("session", name_of(data.options.session));
+  json.member("threshold", model::to_bits(data.threshold.value));
+  json.member("session_threshold", data.threshold.session);
+  json.key("false_alarms").begin_object();
+  json.member("promise", model::describe(data.threshold.promise));
+  json.member("supported", data.threshold.supported);
+  json.member("at_most", data.threshold.expected).end_object();
+  json.key("calibration").begin_object().member("events", data.calibration.events);
+  json.member("duration_ns", data.calibration.duration_ns);
+  json.member("sessions", std::uint64_t{data.calibration.scores.size()});
+  json.member("blocks", data.calibration.blocks).end_object();
+  json.member("events", training.events).member("lost", training.lost.all()).end_object();
+  return json.take() + "\n";
+}
+
+}  // namespace iovm::cli

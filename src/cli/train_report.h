@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What `iovm train` says about the model that it made: in words on standard error, and as JSON.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+#include "train/trainer.h"
+
+namespace iovm::cli {
+
+// One line on standard error: "iovm train: TEXT".
+void say(std::string_view text);
+
+// A share of sessions that so few held-out ones cannot promise is refused: any number would be a
+// lie.
+Status check_promise(const model::ModelData& data);
+
+// `path`: where the model went.
+void say_summary(const train::Training& training, const std::string& path);
+std::string summary_json(const train::Training& training);
+
+}  // namespace iovm::cli
