@@ -150,24 +150,28 @@ Status BpfProgram::detach() {
   return {};
 }
 
-Status BpfProgram::add_vm(std::uint32_t tgid, std::uint32_t guest) {
+Status BpfProgram::add_vm(std::uint32_t tgid, const iovm_bpf_vm& vm) {
   int map = bpf_map__fd(object_->skeleton->maps.vms);
-  if (bpf_map_update_elem(map, &tgid, &guest, BPF_NOEXIST) != 0 && errno != EEXIST) {
+  if (bpf_map_update_elem(map, &tgid, &vm, BPF_ANY) != 0) {
     return errno_error(format("VM of pid {}: telling the BPF program", tgid));
   }
   std::atomic_ref(control().epoch).fetch_add(1);
   return {};
 }
 
-std::optional<std::uint32_t> BpfProgram::state_of(std::uint32_t tgid, std::uint32_t vcpu) {
+void BpfProgram::remove_vm(std::uint32_t tgid) {
+  bpf_map_delete_elem(bpf_map__fd(object_->skeleton->maps.vms), &tgid);
+  std::atomic_ref(control().epoch).fetch_add(1);
+}
+
+std::optional<std::uint32_t> BpfProgram::state_of(const iovm_bpf_vcpu& vcpu) {
   int map = bpf_map__fd(object_->skeleton->maps.states_by_vcpu);
-  std::uint64_t key = std::uint64_t{tgid} << 32 | vcpu;
   std::uint32_t state = 0;
-  if (bpf_map_lookup_elem(map, &key, &state) == 0) return state;
+  if (bpf_map_lookup_elem(map, &vcpu, &state) == 0) return state;
   if (control().next_state >= IOVM_BPF_MOST_STATES) return std::nullopt;
   state = std::atomic_ref(control().next_state).fetch_add(1);
-  bpf_map_update_elem(map, &key, &state, BPF_NOEXIST);  // its thread may have been faster
-  if (bpf_map_lookup_elem(map, &key, &state) != 0) return std::nullopt;
+  bpf_map_update_elem(map, &vcpu, &state, BPF_NOEXIST);  // its thread may have been faster
+  if (bpf_map_lookup_elem(map, &vcpu, &state) != 0) return std::nullopt;
   return state;
 }
 

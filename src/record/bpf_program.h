@@ -37,10 +37,11 @@ class BpfProgram {
   // After it no CPU runs the program.
   Status detach();
 
-  // A VM whose accesses are wanted; `guest` is its place in guests().
-  Status add_vm(std::uint32_t tgid, std::uint32_t guest);
+  // A VM whose accesses are wanted. A second one of that tgid takes the place of the first.
+  Status add_vm(std::uint32_t tgid, const iovm_bpf_vm& vm);
+  void remove_vm(std::uint32_t tgid);
   // The state of that vCPU, made if it has none yet; nothing if there is none left.
-  std::optional<std::uint32_t> state_of(std::uint32_t tgid, std::uint32_t vcpu);
+  std::optional<std::uint32_t> state_of(const iovm_bpf_vcpu& vcpu);
   // A new ring of that CPU: its descriptor.
   Result<UniqueFd> add_ring(unsigned cpu, std::size_t bytes);
   // Times that a program was not run because another was being run on that CPU.

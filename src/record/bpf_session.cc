@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/format.h"
 #include "record/perf_cpu.h"
+#include "record/proc_process.h"
 
 namespace iovm::record {
 namespace {
@@ -27,8 +28,9 @@ void store(__u64& word, std::uint64_t value) {
 
 }  // namespace
 
-BpfSession::BpfSession(std::unique_ptr<BpfProgram> program)
-    : program_(std::move(program)),
+BpfSession::BpfSession(std::unique_ptr<BpfProgram> program, std::string proc_root)
+    : proc_root_(std::move(proc_root)),
+      program_(std::move(program)),
       own_((sizeof(iovm_ring) + kOwnSlots * sizeof(iovm_record)) / sizeof(std::uint64_t)) {
   auto& page = *reinterpret_cast<iovm_ring*>(own_.data());
   page.abi = IOVM_ABI_VERSION;
@@ -37,16 +39,47 @@ BpfSession::BpfSession(std::unique_ptr<BpfProgram> program)
   page.data = sizeof(iovm_ring);
 }
 
-Result<std::unique_ptr<BpfSession>> BpfSession::open() {
+Result<std::unique_ptr<BpfSession>> BpfSession::open(const std::string& proc_root) {
   auto program = BpfProgram::load();
   if (!program) return std::move(program).error();
-  return std::unique_ptr<BpfSession>(new BpfSession(std::move(*program)));
+  return std::unique_ptr<BpfSession>(new BpfSession(std::move(*program), proc_root));
+}
+
+std::optional<std::uint32_t> BpfSession::free_place() {
+  if (!left_.empty()) {
+    std::uint32_t place = left_.back();
+    left_.pop_back();
+    return place;
+  }
+  if (places_ == program_->guests().size()) return std::nullopt;
+  return places_++;
 }
 
 Status BpfSession::add_vm(std::int32_t pid) {
   auto tgid = static_cast<std::uint32_t>(pid);
-  auto [at, is_new] = guests_.try_emplace(tgid, static_cast<std::uint32_t>(guests_.size()));
-  return is_new ? program_->add_vm(tgid, at->second) : Status();
+  auto start = ProcProcess(proc_root_, pid).started();
+  if (!start) return {};  // it has ended
+  auto known = vms_.find(tgid);
+  if (known != vms_.end() && known->second.start == *start) return {};
+  if (known != vms_.end()) remove_vm(pid);
+  auto place = free_place();
+  if (!place) {
+    return host_error(
+        format("VM of pid {}: source bpf records {} VMs at a time, and has them (record the others "
+               "by another iovm record)",
+               pid, program_->guests().size()));
+  }
+  std::atomic_ref(program_->guests()[*place].ranges).store(0, std::memory_order_release);
+  vms_[tgid] = {*start, *place, 0};
+  return program_->add_vm(tgid, vms_[tgid]);
+}
+
+void BpfSession::remove_vm(std::int32_t pid) {
+  auto known = vms_.find(static_cast<std::uint32_t>(pid));
+  if (known == vms_.end()) return;
+  program_->remove_vm(known->first);
+  left_.push_back(known->second.guest);
+  vms_.erase(known);
 }
 
 Status BpfSession::add_all_vms() {
@@ -56,7 +89,10 @@ Status BpfSession::add_all_vms() {
 }
 
 Status BpfSession::set_slot(const iovm_slot& slot) {
-  auto state = program_->state_of(slot.tgid, slot.vcpu);
+  auto vm = vms_.find(slot.tgid);
+  if (vm == vms_.end())
+    return host_error(format("VM of pid {}: it is not in the recording", slot.tgid));
+  auto state = program_->state_of({vm->second.start, slot.tgid, slot.vcpu});
   if (!state) return host_error("too many vCPUs in one recording");
   iovm_vcpu_state& of = program_->states()[*state];
   store(of.preempt_count, slot.preempt_count);
@@ -66,11 +102,10 @@ Status BpfSession::set_slot(const iovm_slot& slot) {
 
 // The ranges go first and come last: in between there are no tasks.
 Status BpfSession::set_guest(const iovm_guest& guest) {
-  auto known = guests_.find(guest.tgid);
-  if (known == guests_.end() || known->second >= program_->guests().size()) {
+  auto vm = vms_.find(guest.tgid);
+  if (vm == vms_.end())
     return host_error(format("VM of pid {}: it is not in the recording", guest.tgid));
-  }
-  iovm_guest& at = program_->guests()[known->second];
+  iovm_guest& at = program_->guests()[vm->second.guest];
   std::atomic_ref(at.ranges).store(0, std::memory_order_release);
   iovm_guest quiet = guest;
   quiet.ranges = 0;

@@ -9,6 +9,8 @@
 #pragma once
 
 #include <memory>
+#include <optional>
+#include <string>
 #include <unordered_map>
 #include <vector>
 
@@ -20,11 +22,12 @@ namespace iovm::record {
 
 class BpfSession : public RingSession {
  public:
-  // The error names what to do.
-  static Result<std::unique_ptr<BpfSession>> open();
+  // The error names what to do. When the VMs' processes began is read below `proc_root`.
+  static Result<std::unique_ptr<BpfSession>> open(const std::string& proc_root = "/proc");
 
   Engine engine() const override { return Engine::bpf; }
   Status add_vm(std::int32_t pid) override;
+  void remove_vm(std::int32_t pid) override;
   Status add_all_vms() override;
   Status set_slot(const iovm_slot& slot) override;
   Status set_guest(const iovm_guest& guest) override;
@@ -36,14 +39,18 @@ class BpfSession : public RingSession {
   void woken() override;
 
  private:
-  explicit BpfSession(std::unique_ptr<BpfProgram> program);
+  BpfSession(std::unique_ptr<BpfProgram> program, std::string proc_root);
 
   Status open_waiting(std::uint32_t wake_ms);
   Status watch(int fd);
+  std::optional<std::uint32_t> free_place();
   bool tell(const iovm_vcpu_state& state);
 
+  std::string proc_root_;
   std::unique_ptr<BpfProgram> program_;
-  std::unordered_map<std::uint32_t, std::uint32_t> guests_;  // tgid -> place in program's guests()
+  std::unordered_map<std::uint32_t, iovm_bpf_vm> vms_;  // by tgid, as the program has them
+  std::vector<std::uint32_t> left_;                     // places in its guests() that were taken
+  std::uint32_t places_ = 0;                            // ever taken
   std::vector<UniqueFd> rings_;
   std::vector<std::uint64_t> own_;  // the ring for what is told at the end, as iovm.ko's are
   UniqueFd epoll_;

@@ -80,6 +80,21 @@ std::optional<Range> writable_range(std::string_view line) {
   return Range{*from, *to};
 }
 
+// How far /proc shows times of the boot clock too late: "boottime SECONDS NANOSECONDS".
+std::uint64_t ticks_of_time_namespace(const std::string& path) {
+  constexpr std::int64_t kTick = 10'000'000;  // ns, USER_HZ
+  std::string offsets = text_of(path, kSmallFile);
+  for (std::string_view line : split(offsets, '\n')) {
+    if (!line.starts_with("boottime ")) continue;
+    std::vector<std::string_view> words = split(trim(line.substr(9)), ' ');
+    auto seconds = parse_signed(words.front());
+    auto nanoseconds = parse_signed(words.back());
+    if (!seconds || !nanoseconds) break;
+    return static_cast<std::uint64_t>(*seconds * (1'000'000'000 / kTick) + *nanoseconds / kTick);
+  }
+  return 0;
+}
+
 }  // namespace
 
 ProcProcess::ProcProcess(std::string_view proc_root, std::int32_t pid)
@@ -125,6 +140,19 @@ std::int32_t ProcProcess::parent() const {
     return whole<std::int32_t>(trim(line.substr(5))).value_or(-1);
   }
   return -1;
+}
+
+std::optional<std::uint64_t> ProcProcess::started() const {
+  std::string stat = text_of(path_ + "stat", kSmallFile);
+  std::size_t name_ends = stat.rfind(')');  // a name can have any character
+  if (name_ends == std::string::npos) return std::nullopt;
+  std::vector<std::string_view> fields =
+      split(trim(std::string_view(stat).substr(name_ends + 1)), ' ');
+  constexpr std::size_t kStart = 22 - 3;  // field 22; the first here is field 3
+  if (fields.size() <= kStart) return std::nullopt;
+  auto start = whole<std::uint64_t>(fields[kStart]);
+  if (!start) return std::nullopt;
+  return *start - ticks_of_time_namespace(path_ + "../self/timens_offsets");
 }
 
 std::uint64_t ProcProcess::largest_mapping() const {

@@ -41,6 +41,9 @@ class ProcProcess {
   std::string comm() const;
   std::string executable() const;  // the path; empty where unreadable; without " (deleted)"
   std::int32_t parent() const;     // -1 unknown
+  // When it began: clock ticks since the host booted, whatever time name space we are in. With the
+  // pid it tells a process from the next one that gets the number. Nothing: it has ended.
+  std::optional<std::uint64_t> started() const;
   // Bytes of the largest private-or-shared writable mapping: the guest's RAM where nothing says.
   std::uint64_t largest_mapping() const;
 

@@ -53,6 +53,7 @@ Result<std::unique_ptr<RecordSource>> RecordSource::open(const LiveRequest& requ
 
 Status RecordSource::start(const LiveRequest& request) {
   if (auto added = add_vms(); !added) return added;
+  remove_ended_vms();  // in case one ended, and its pid was taken, before the session looked
   see_new_vms();
   guests_.wait_for_first_search(kGuestPatience);
   guests_.refresh();
@@ -78,8 +79,19 @@ Status RecordSource::add_vms() {
   for (; added_ < tracker_.vms().size(); ++added_) {
     auto pid = static_cast<std::int32_t>(tracker_.vms()[added_].pid);
     if (auto added = session_->add_vm(pid); !added) return added;
+    added_live_.push_back(added_);
   }
   return {};
+}
+
+// Their pids may be other processes' by now.
+void RecordSource::remove_ended_vms() {
+  tracker_.check_ends();
+  std::erase_if(added_live_, [this](std::size_t vm) {
+    if (!tracker_.has_ended(vm)) return false;
+    session_->remove_vm(static_cast<std::int32_t>(tracker_.vms()[vm].pid));
+    return true;
+  });
 }
 
 Result<LiveSource::Batch> RecordSource::next_within(std::chrono::nanoseconds patience) {
@@ -223,7 +235,7 @@ void RecordSource::add_loss(const Event& loss) {
 
 void RecordSource::end_round() {
   state_ = State::resting;
-  tracker_.check_ends();
+  remove_ended_vms();
 }
 
 Status RecordSource::begin_end() {

@@ -48,6 +48,7 @@ class RecordSource : public LiveSource {
                const StopFlag& stop, VmTracker tracker);
 
   Status add_vms();
+  void remove_ended_vms();
   void see_new_vms();
   Status start(const LiveRequest& request);
   bool wait(std::uint64_t until);
@@ -73,7 +74,8 @@ class RecordSource : public LiveSource {
   CaptureStats stats_;
   GuestAttribution guests_;  // writes into context_, speaks to session_
 
-  std::size_t added_ = 0;  // VMs of tracker_ that the session has
+  std::size_t added_ = 0;                // VMs of tracker_ that the session was given
+  std::vector<std::size_t> added_live_;  // and has, by their index
   std::vector<pollfd> polls_;
   std::uint64_t last_time_ = 0;  // of the stream
   std::uint64_t reached_ = 0;    // the stream is complete up to here

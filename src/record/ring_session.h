@@ -27,6 +27,9 @@ class RingSession {
 
   // The VM of this VMM process; no error if it is in the session already, or has ended.
   virtual Status add_vm(std::int32_t pid) = 0;
+  // One whose process has ended, as far as a session must be told: what it wrote stays in the
+  // rings.
+  virtual void remove_vm(std::int32_t) {}
   // Those that nobody else records, whenever they start.
   virtual Status add_all_vms() = 0;
   // Where the guest keeps `current` of a vCPU, and how to read its tasks (iovm_abi.h): of a VM that

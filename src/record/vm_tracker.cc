@@ -83,6 +83,11 @@ void VmTracker::check_ends() {
   }
 }
 
+bool VmTracker::has_ended(std::size_t vm) const {
+  return std::ranges::none_of(
+      live_, [&](const Running& running) { return running.vm == vm && running.pidfd; });
+}
+
 std::uint64_t VmTracker::next_look() const {
   return waiting() ? next_look_ : kNever;
 }

@@ -52,6 +52,8 @@ class VmTracker {
   const std::vector<trace::VmInfo>& vms() const { return vms_; }
   std::size_t running() const { return running_; }
   std::size_t ended() const { return vms_.size() - running_; }
+  // As of the last check_ends().
+  bool has_ended(std::size_t vm) const;
   // Some of `wanted` has not been seen yet.
   bool waiting() const;
   // Nothing is running and nothing is waited for.

@@ -36,15 +36,15 @@ struct {
 struct {
   __uint(type, BPF_MAP_TYPE_HASH);
   __uint(max_entries, IOVM_BPF_MOST_STATES);
-  __type(key, __u64); /* tgid << 32 | vCPU */
+  __type(key, struct iovm_bpf_vcpu);
   __type(value, __u32);
 } states_by_vcpu SEC(".maps");
 
 struct {
   __uint(type, BPF_MAP_TYPE_HASH);
   __uint(max_entries, IOVM_MAX_VMS);
-  __type(key, __u32);   /* tgid */
-  __type(value, __u32); /* in guests */
+  __type(key, __u32); /* tgid */
+  __type(value, struct iovm_bpf_vm);
 } vms SEC(".maps");
 
 struct {
@@ -76,8 +76,8 @@ struct {
 /* --- Whose is it ------------------------------------------------------------------------------ */
 
 /* The state of that vCPU, made if it has none yet. */
-static __always_inline __u32 state_of(__u32 tgid, __u32 tid, __u32 vcpu) {
-  __u64 key = (__u64)tgid << 32 | vcpu;
+static __always_inline __u32 state_of(__u64 start, __u32 tgid, __u32 tid, __u32 vcpu) {
+  struct iovm_bpf_vcpu key = {.start = start, .tgid = tgid, .vcpu = vcpu};
   __u32* known = bpf_map_lookup_elem(&states_by_vcpu, &key);
   struct iovm_vcpu_state* state;
   __u32 fresh;
@@ -121,17 +121,20 @@ static __always_inline void find_vcpu(struct task_struct* task, struct iovm_cpu_
 
 static __noinline int look_at(struct task_struct* task, struct iovm_cpu_state* cpu,
                               __u64 notifier) {
+  __u64 start = task->group_leader->start_boottime / IOVM_BPF_TICK_NS;
   __u32 tgid = (__u32)task->tgid;
-  __u32* guest = bpf_map_lookup_elem(&vms, &tgid);
+  struct iovm_bpf_vm* vm = bpf_map_lookup_elem(&vms, &tgid);
 
+  if (vm && vm->start != start) vm = 0;
   cpu->epoch = control.epoch;
+  cpu->born = task->start_boottime;
   cpu->tid = (__u32)task->pid;
   cpu->notifier = notifier;
-  cpu->guest = guest ? *guest : IOVM_BPF_MOST_GUESTS;
+  cpu->guest = vm ? vm->guest : IOVM_BPF_MOST_GUESTS;
   cpu->state = IOVM_FOREIGN;
-  if (!guest && !control.all_vms) return 0;
+  if (!vm && !control.all_vms) return 0;
   find_vcpu(task, cpu);
-  cpu->state = cpu->vcpu ? state_of(tgid, cpu->tid, cpu->vcpu_id) : IOVM_SHARED;
+  cpu->state = cpu->vcpu ? state_of(start, tgid, cpu->tid, cpu->vcpu_id) : IOVM_SHARED;
   return 0;
 }
 
@@ -298,7 +301,8 @@ static __always_inline int see(const struct access* access) {
   void* ring;
 
   if (!cpu) return 0; /* cannot be */
-  if (cpu->tid != (__u32)task->pid || cpu->notifier != notifier || cpu->epoch != control.epoch)
+  if (cpu->tid != (__u32)task->pid || cpu->born != task->start_boottime ||
+      cpu->notifier != notifier || cpu->epoch != control.epoch)
     look_at(task, cpu, notifier);
   if (cpu->state == IOVM_FOREIGN) return 0;
   which = cpu->state == IOVM_SHARED ? number : cpu->state;

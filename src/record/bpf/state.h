@@ -39,6 +39,7 @@ struct iovm_cpu_state {
   __u64 notifier; /* what KVM has put on that thread */
   __u64 vcpu;     /* struct kvm_vcpu; 0: not known */
   __u64 vmcb;
+  __u64 born; /* that thread: with its number, no other */
   __u32 tid;
   __u32 epoch;
   __u32 state; /* in the array above; or one of those below */
@@ -49,7 +50,24 @@ struct iovm_cpu_state {
 };
 enum { IOVM_FOREIGN = 0xffffffff, IOVM_SHARED = 0xfffffffe };
 
-enum { IOVM_BPF_MOST_STATES = 8192, IOVM_BPF_MOST_GUESTS = 1024 };
+enum { IOVM_BPF_MOST_STATES = 8192, IOVM_BPF_MOST_GUESTS = IOVM_MAX_VMS };
+
+/*
+ * A VM is the process of that number which began then: numbers come round again, and the next
+ * process that has one is not the VM that was asked for. Its beginning is in the ticks in which
+ * /proc/PID/stat tells it (USER_HZ).
+ */
+enum { IOVM_BPF_TICK_NS = 10000000 };
+struct iovm_bpf_vm {
+  __u64 start;
+  __u32 guest; /* in guests */
+  __u32 spare;
+};
+struct iovm_bpf_vcpu {
+  __u64 start;
+  __u32 tgid;
+  __u32 vcpu;
+};
 
 /* Set before the program is loaded; never changes. Positions are found by name in the BTF. */
 struct iovm_bpf_settings {

@@ -22,6 +22,8 @@ struct mm_struct;
 struct task_struct {
   int pid;
   int tgid;
+  __u64 start_boottime;
+  struct task_struct* group_leader;
   struct mm_struct* mm;
   struct hlist_head preempt_notifiers;
 };

@@ -89,6 +89,7 @@ class FakeSession : public RingSession {
     added.push_back(pid);
     return {};
   }
+  void remove_vm(std::int32_t pid) override { removed.push_back(pid); }
   Status add_all_vms() override {
     all = true;
     return {};
@@ -127,6 +128,7 @@ class FakeSession : public RingSession {
   }
 
   std::vector<std::int32_t> added;
+  std::vector<std::int32_t> removed;
   std::vector<iovm_slot> slots;
   std::vector<iovm_guest> guests;
   bool all = false;

@@ -19,6 +19,7 @@ namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::IsEmpty;
 using trace::Event;
 using trace::EventKind;
 using trace::Field;
@@ -185,6 +186,17 @@ TEST_F(RecordSourceTest, EndsWithItsVmAndGivesWhatIsLeft) {
   EXPECT_THAT(ports(all()), ElementsAre(1));
   EXPECT_EQ(source_->ended(), 1u);
   EXPECT_EQ(source_->stats().lost.all(), 0u);
+}
+
+TEST_F(RecordSourceTest, AVmThatHasEndedIsTakenFromTheSession) {
+  open();
+  put(0, 10, 1);
+  batch();
+  EXPECT_THAT(fake_->removed, IsEmpty());
+  end_vm();
+  fake_->wake();
+  batch();
+  EXPECT_THAT(fake_->removed, ElementsAre(fake_->added.front()));
 }
 
 TEST_F(RecordSourceTest, EndsWhenItIsStopped) {
