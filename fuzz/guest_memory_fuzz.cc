@@ -2,15 +2,23 @@
 //
 // A guest that lies: the synthetic guest of the tests with words of its memory overwritten as the
 // input says (place and value; places near its structures are the likelier), searched, walked and
-// resolved. What must hold whatever is in memory: no crash, no endless loop, and few readings for
-// an access.
+// resolved; by its symbols, by scans where it has none, or by a profile that the input bends. What
+// must hold whatever is in memory: no crash, no endless loop, and few readings for an access.
+//
+// The first byte chooses: bits 0-1 the era, 3 five levels, 4 changes before the search (else
+// after), 5 no symbols, 6 no types, 7 a profile: its text, with the next bytes over it, before the
+// changes.
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <span>
+#include <string>
 
 #include "base/assert.h"
+#include "base/format.h"
 #include "record/guest_kernel_side.h"
 #include "record/guest_resolver.h"
+#include "trace/compress.h"
 #include "unit/record/synthetic_guest.h"
 
 namespace {
@@ -47,6 +55,24 @@ void apply(SyntheticGuest& guest, const Change& change) {
   guest.word_at(at) = value;
 }
 
+// The profile of the guest as it is, a byte changed for each three of the input, up to a 0; its
+// checksum made right, or nothing would come of it.
+KnownProfile bent_profile(SyntheticGuest& guest, std::span<const std::uint8_t>& input) {
+  auto memory = guest.memory();
+  KernelSearch search = SyntheticGuest::search(*memory);
+  if (!search.to_keep) return {};
+  std::string text = search.to_keep->text();
+  for (; input.size() >= 3 && input[2] != 0; input = input.subspan(3))
+    text[(input[0] + 256 * std::size_t{input[1]}) % text.size()] = static_cast<char>(input[2]);
+  static_cast<void>(KernelProfile::parse(text));
+  text.resize(std::min(text.rfind("checksum "), text.size()));
+  text += iovm::format("checksum {:016x}\n", iovm::trace::checksum(std::as_bytes(std::span(text))));
+  auto profile = KernelProfile::parse(text);
+  if (!profile) return {};
+  IOVM_ASSERT(*KernelProfile::parse(profile->text()) == *profile);
+  return {std::move(*profile), {}};
+}
+
 void resolve_all(SyntheticGuest& guest, GuestResolver& resolver, std::uint64_t seed) {
   for (std::uint32_t i = 0; i < 64; ++i) {
     GuestMoment moment;
@@ -70,15 +96,21 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   std::span<const std::uint8_t> input(data, size);
   if (input.empty()) return 0;
   SyntheticGuest guest(
-      {static_cast<SyntheticGuest::Era>(input[0] % 3), (input[0] & 8) != 0, true, 2, 1});
+      {static_cast<SyntheticGuest::Era>(input[0] % 4), (input[0] & 8) != 0, true, 2, 1});
   guest.add_task(20, "thread", 5, 0, guest.add_task(10, "app", 5));
-  bool before = (input[0] & 16) != 0;
+  std::uint8_t choice = input[0];
+  bool before = (choice & 16) != 0;
   input = input.subspan(1);
+  KnownProfile known;
+  if ((choice & 128) != 0) known = bent_profile(guest, input);
+  if ((choice & 32) != 0) guest.lose_symbols();
+  if ((choice & 64) != 0) guest.lose_types();
   Change change = {};
   if (before)
     while (next(input, change)) apply(guest, change);
   auto memory = guest.memory();
-  KernelSearch search = SyntheticGuest::search(*memory);
+  guest.reads() = {};
+  KernelSearch search = SyntheticGuest::search(*memory, {}, known);
   IOVM_ASSERT(guest.reads().bytes < 400U << 20);
   if (!search.kernel) return 0;
   kernel_side_of(*search.kernel, 1);

@@ -63,6 +63,7 @@ struct HostRoots {
   std::string sys = "/sys";
   std::string dev = "/dev";
   std::string modules = "/lib/modules";
+  std::string guest_profiles = "/var/cache/iovm";
 };
 
 struct HostProbes {

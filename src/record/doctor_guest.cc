@@ -3,6 +3,7 @@
 // Whether the processes of a VM's guest can be named: the search of a recording, step by step.
 #include "record/doctor_checks.h"
 #include "record/guest_doctor.h"
+#include "record/guest_profile_file.h"
 
 namespace iovm::record::doctor {
 namespace {
@@ -11,6 +12,8 @@ Check check_of(const GuestCheck& step) {
   switch (step.state) {
     case GuestCheckState::ok:
       return {"guest", step.name, CheckState::ok, step.detail, ""};
+    case GuestCheckState::note:
+      return {"guest", step.name, CheckState::note, step.detail, ""};
     case GuestCheckState::failed:
       return {"guest", step.name, CheckState::missing, step.detail, ""};
     case GuestCheckState::not_reached:
@@ -22,7 +25,9 @@ Check check_of(const GuestCheck& step) {
 }  // namespace
 
 GuestVerdict check_guest(const Host& host, const Vm& vm, Checks& checks) {
-  auto diagnosis = diagnose_guest(host.roots.proc, static_cast<pid_t>(vm.info.pid), vm.info.memory);
+  auto diagnosis =
+      diagnose_guest(host.roots.proc, static_cast<pid_t>(vm.info.pid), vm.info.memory,
+                     profile_path(host.roots.guest_profiles, host.roots.proc, vm.info));
   if (!diagnosis) {
     std::string why = diagnosis.error().message();
     checks.push_back({"guest", "memory", CheckState::missing, why,

@@ -5,15 +5,19 @@
 
 #include "base/clock.h"
 #include "base/format.h"
+#include "record/guest_profile_file.h"
 
 namespace iovm::record {
 
 void GuestAttribution::see_vms(const std::vector<trace::VmInfo>& vms) {
   for (std::size_t i = guests_.size(); i < vms.size(); ++i) {
     const trace::VmInfo& vm = vms[i];
+    std::string profile = profiles_.empty() ? "" : profile_path(profiles_, proc_root_, vm);
     auto finder = std::make_unique<GuestFinder>(
-        [root = proc_root_, pid = static_cast<pid_t>(vm.pid), memory = vm.memory](
-            const SearchLimits& limits) { return find_guest(root, pid, memory, limits); });
+        [root = proc_root_, pid = static_cast<pid_t>(vm.pid), memory = vm.memory,
+         profile = std::move(profile)](const SearchLimits& limits) {
+          return find_guest_and_keep(root, pid, memory, profile, limits);
+        });
     std::string name = vm.name.empty() ? format("pid {}", vm.pid) : vm.name;
     guests_.push_back({std::make_unique<GuestVm>(static_cast<std::uint16_t>(i), vm.pid, processes_,
                                                  *session_, std::move(finder)),

@@ -25,9 +25,12 @@ namespace iovm::record {
 
 class GuestAttribution {
  public:
-  // `context` is the recording's, whose processes and notes it writes; both outlive this.
-  GuestAttribution(std::string proc_root, trace::Context& context, RingSession& session)
+  // `context` is the recording's, whose processes and notes it writes; both outlive this. Profiles
+  // of guests are kept in `profiles`; empty: nowhere.
+  GuestAttribution(std::string proc_root, std::string profiles, trace::Context& context,
+                   RingSession& session)
       : proc_root_(std::move(proc_root)),
+        profiles_(std::move(profiles)),
         context_(&context),
         session_(&session),
         processes_(context.processes) {}
@@ -54,6 +57,7 @@ class GuestAttribution {
   void note(Entry& entry);
 
   std::string proc_root_;
+  std::string profiles_;
   trace::Context* context_;
   RingSession* session_;
   GuestProcesses processes_;

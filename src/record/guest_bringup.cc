@@ -38,28 +38,14 @@ Result<PageTables> check_page_tables(const GuestMemory& memory, const VmcoreInfo
   return tables;
 }
 
-Result<Btf> read_btf(const KernelSpace& kernel, const Kallsyms& symbols) {
-  auto start = symbols.find("__start_BTF");
-  auto stop = symbols.find("__stop_BTF");
-  if (!start || !stop || *stop <= *start)
-    return input_error("this kernel was built without type information (CONFIG_DEBUG_INFO_BTF)");
-  if (*stop - *start > Btf::kMaxBytes)
-    return input_error(
-        format("{} of type information are too many", describe_size(*stop - *start)));
-  std::vector<std::byte> bytes(*stop - *start);
-  if (!kernel.read(*start, std::span(bytes)))
-    return input_error("the type information is not mapped");
-  return Btf::parse(std::move(bytes));
-}
-
-Result<std::string> check_memory_map(const KernelSpace& kernel, const Kallsyms& symbols) {
+Result<std::string> check_memory_map(const KernelSpace& kernel, std::uint64_t e820_table) {
   struct [[gnu::packed]] Entry {
     std::uint64_t start;
     std::uint64_t size;
     std::uint32_t type;
   };
-  auto pointer = symbols.find("e820_table");  // the table itself is elsewhere
-  auto table = pointer ? kernel.value<std::uint64_t>(*pointer) : std::nullopt;
+  if (e820_table == 0) return std::string("where this kernel keeps its own is not known");
+  auto table = kernel.value<std::uint64_t>(e820_table);  // the table itself is elsewhere
   auto count = table ? kernel.value<std::uint32_t>(*table) : std::nullopt;
   if (!count) return std::string("this kernel keeps none");
   if (*count == 0 || *count > kMaxE820) return input_error(format("{} entries", *count));
@@ -142,6 +128,7 @@ Result<std::string> check_first_process(const TaskWalk& walk) {
 }
 
 Result<std::string> check_running_tasks(const GuestKernel& kernel, const TaskWalk& walk) {
+  if (!kernel.layout().cpu) return std::string("what CPUs run is not known");
   std::size_t idle = 0;
   for (const GuestCpu& cpu : kernel.cpus()) {
     auto current = kernel.space().value<std::uint64_t>(cpu.current);

@@ -24,8 +24,9 @@ struct GuestDiagnosis {
   std::chrono::nanoseconds took{0};
 };
 
-// `memory_size` as the VM lookup knows it, 0 if not. An error: the VMM's process cannot be read.
+// `memory_size` as the VM lookup knows it, 0 if not; `profile` as find_guest has it. An error: the
+// VMM's process cannot be read.
 Result<GuestDiagnosis> diagnose_guest(const std::string& proc_root, pid_t vmm,
-                                      std::uint64_t memory_size);
+                                      std::uint64_t memory_size, const std::string& profile = {});
 
 }  // namespace iovm::record

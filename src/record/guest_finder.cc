@@ -5,6 +5,9 @@
 #include <chrono>
 #include <utility>
 
+#include "base/text.h"
+#include "record/guest_profile_file.h"
+
 namespace iovm::record {
 namespace {
 
@@ -16,13 +19,29 @@ constexpr std::chrono::seconds kLongestPause{60};
 }  // namespace
 
 Result<FoundGuest> find_guest(const std::string& proc_root, pid_t vmm, std::uint64_t memory_size,
-                              const SearchLimits& limits) {
+                              const std::string& profile, const SearchLimits& limits) {
   auto memory = ProcessMemory::open(proc_root, vmm);
   if (!memory) return std::move(memory).error();
   auto mappings = find_ram(proc_root, vmm, memory_size);
   if (!mappings) return std::move(mappings).error();
+  KnownProfile known;
+  auto loaded = load_profile(profile);
+  if (loaded)
+    known.profile = std::move(*loaded);
+  else
+    known.why_not = escape_terminal(loaded.error().message());
   FoundGuest found{std::move(*memory), {}};
-  found.search = find_guest_kernel(*found.memory, *mappings, limits);
+  found.search = find_guest_kernel(*found.memory, *mappings, limits, known);
+  return found;
+}
+
+Result<FoundGuest> find_guest_and_keep(const std::string& proc_root, pid_t vmm,
+                                       std::uint64_t memory_size, const std::string& profile,
+                                       const SearchLimits& limits) {
+  auto found = find_guest(proc_root, vmm, memory_size, profile, limits);
+  // Where it cannot be kept the next search takes longer; the doctor tells.
+  if (found && found->search.to_keep && !profile.empty())
+    static_cast<void>(save_profile(profile, *found->search.to_keep));
   return found;
 }
 

@@ -30,9 +30,14 @@ struct FoundGuest {
   KernelSearch search;  // its kernel reads `memory`
 };
 
-// One search, now. The error: there is no such process, or no right to look into it.
+// One search, now. The error: there is no such process, or no right to look into it. `profile` is
+// the path of the VM's profile (guest_profile_file.h), which is used if it is good; none: empty.
 Result<FoundGuest> find_guest(const std::string& proc_root, pid_t vmm, std::uint64_t memory_size,
-                              const SearchLimits& limits = {});
+                              const std::string& profile = {}, const SearchLimits& limits = {});
+// The same, and the profile is kept if it is new.
+Result<FoundGuest> find_guest_and_keep(const std::string& proc_root, pid_t vmm,
+                                       std::uint64_t memory_size, const std::string& profile,
+                                       const SearchLimits& limits);
 
 class GuestFinder {
  public:

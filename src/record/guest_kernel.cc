@@ -2,104 +2,114 @@
 #include "record/guest_kernel.h"
 
 #include <algorithm>
-#include <array>
 #include <utility>
 
+#include "base/assert.h"
 #include "base/format.h"
 #include "base/text.h"
 #include "record/guest_bringup.h"
+#include "record/guest_steps.h"
 
 namespace iovm::record {
 namespace {
 
-constexpr std::array<std::string_view, 10> kSteps = {
-    "RAM",        "VMCOREINFO", "page tables", "symbols",       "types",
-    "memory map", "first task", "task list",   "first process", "running tasks"};
-
-// The checks of one try, in their order.
-class Steps {
- public:
-  Steps() {
-    for (std::string_view name : kSteps)
-      checks_.push_back({std::string(name), GuestCheckState::not_reached, {}});
-  }
-
-  void pass(std::string detail) { end(GuestCheckState::ok, std::move(detail)); }
-  void fail(std::string detail) { end(GuestCheckState::failed, std::move(detail)); }
-  // Takes a step's result: its words, or its error.
-  bool take(Result<std::string> result) {
-    if (result)
-      pass(std::move(*result));
-    else
-      fail(result.error().message());
-    return static_cast<bool>(result);
-  }
-
-  std::size_t passed() const { return next_; }
-  const std::vector<GuestCheck>& checks() const { return checks_; }
-
- private:
-  void end(GuestCheckState state, std::string detail) {
-    checks_[next_].state = state;
-    checks_[next_].detail = std::move(detail);
-    if (state == GuestCheckState::ok) ++next_;
-  }
-
-  std::vector<GuestCheck> checks_;
-  std::size_t next_ = 0;
-};
-
-std::string meaning_text(const Kallsyms& symbols) {
-  constexpr std::string_view kWords[] = {"absolute per-CPU", "from a base", "from their place"};
-  return format("{} in kallsyms, offsets {}", symbols.count,
-                kWords[static_cast<std::size_t>(symbols.meaning)]);
-}
-
-// From a VMCOREINFO text to a kernel, in the slots that memory has now. The steps that passed stay
-// in `steps`; null at the first that does not.
-std::unique_ptr<GuestKernel> try_vmcoreinfo(const GuestMemory& memory, const VmcoreInfo& info,
-                                            Steps& steps) {
-  auto tables = check_page_tables(memory, info);
-  if (!tables) return steps.fail(tables.error().message()), nullptr;
-  steps.pass(format("{} levels, root at {:#x}", tables->five_levels ? 5 : 4, tables->root));
-  KernelSpace space(memory, *tables);
-
-  auto places = kallsyms_tables(info);
-  if (!places) return steps.fail("VMCOREINFO does not say where kallsyms is"), nullptr;
-  auto symbols = read_kallsyms(space, *places, {"_stext", info.symbol("_stext").value_or(0)},
-                               wanted_symbols());
-  if (!symbols) return steps.fail(symbols.error().message()), nullptr;
-  steps.pass(meaning_text(*symbols));
-
-  auto btf = read_btf(space, *symbols);
-  if (!btf) return steps.fail(btf.error().message()), nullptr;
-  auto layout = layout_of(*btf, *symbols);
-  if (!layout) return steps.fail(layout.error().message()), nullptr;
-  steps.pass(format("{} types in BTF, task_struct of {} bytes", btf->types(), layout->task.size));
-  if (!steps.take(check_memory_map(space, *symbols))) return nullptr;
-
-  auto kernel = std::make_unique<GuestKernel>(memory, *tables, *layout);
-  kernel->release = info.release;
-  kernel->build_id = info.build_id;
-  kernel->text_at = info.hva;
-  return kernel;
-}
-
-bool self_test(GuestKernel& kernel, Steps& steps) {
+// Until the list of tasks closes and what CPUs run is in it.
+bool self_test(GuestKernel& kernel, KernelImage& image, GuestSteps& steps) {
   TaskWalk walk;
-  if (!steps.take(check_first_task(kernel))) return false;
+  KernelLayout layout = kernel.layout();
+  if (!steps.take(check_memory_map(kernel.space(), layout.e820_table))) return false;
+  auto first = find_first_task(kernel.space(), layout, image);
+  if (!first) return steps.fail(first.error().message()), false;
+  layout.init_task = first->it;
+  kernel.set_layout(layout);
+  if (!steps.take(check_first_task(kernel), first->words, first->why_not)) return false;
   if (!steps.take(check_task_list(kernel, walk))) return false;
   if (!steps.take(check_first_process(walk))) return false;
-  auto cpus = read_cpus(kernel.space(), kernel.layout().cpu);
-  if (!cpus) return steps.fail(cpus.error().message()), false;
-  kernel.set_cpus(std::move(*cpus));
-  return steps.take(check_running_tasks(kernel, walk));
+  auto variables = find_cpus(kernel, walk, image);
+  layout.cpu = variables.it;
+  kernel.set_layout(layout);
+  if (layout.cpu) {
+    auto cpus = read_cpus(kernel.space(), *layout.cpu);
+    if (!cpus) return steps.fail(cpus.error().message()), false;
+    kernel.set_cpus(std::move(*cpus));
+  }
+  return steps.take(check_running_tasks(kernel, walk), variables.words, variables.why_not);
 }
 
-// Keeps the try that got furthest.
+// One VMCOREINFO text, in the slots that memory has now: from its page tables to a kernel that
+// passes the self-test. The steps that passed stay in `steps`; null at the first that does not.
+class TextTry {
+ public:
+  TextTry(const GuestMemory& memory, const VmcoreInfo& info, const PageTables& tables,
+          bool with_scans, GuestSteps& steps)
+      : memory_(memory),
+        info_(info),
+        tables_(tables),
+        text_(info.symbol("_stext").value_or(kKernelMap)),
+        steps_(steps),
+        space_(memory, tables),
+        image_(space_, text_, with_scans) {}
+
+  std::unique_ptr<GuestKernel> by_profile(const KnownProfile& known) {
+    if (!known.profile) return steps_.note(known.why_not), nullptr;
+    const KernelProfile& profile = *known.profile;
+    if (profile.build_id() != info_.build_id)
+      return steps_.note("of another build, " + profile.build_id()), nullptr;
+    GuestSteps quick = steps_;
+    quick.pass("of build " + profile.build_id());
+    for (int symbols_and_types = 0; symbols_and_types < 2; ++symbols_and_types)
+      quick.pass("in the profile");
+    auto kernel = make_kernel(profile.layout_at(text_));
+    if (!self_test(*kernel, image_, quick))
+      return steps_.note("does not fit: " + quick.why_not()), nullptr;
+    steps_ = std::move(quick);
+    return kernel;
+  }
+
+  // A lesser way was taken, or would have been with scans.
+  bool wants_scans() const { return image_.was_wanted(); }
+
+  std::unique_ptr<GuestKernel> by_itself(std::optional<KernelProfile>& to_keep) {
+    auto symbols = find_symbols(space_, info_, image_);
+    steps_.take(symbols.words, "", symbols.why_not);
+    auto types = find_types(space_, symbols.it, image_);
+    if (!types) return steps_.fail(types.error().message()), nullptr;
+    auto layout = layout_of(types->it, symbols.it);
+    if (!layout) return steps_.fail(layout.error().message()), nullptr;
+    steps_.take(types->words, format(", task_struct of {} bytes", layout->task.size),
+                types->why_not);
+    auto kernel = make_kernel(*layout);
+    if (!self_test(*kernel, image_, steps_)) return nullptr;
+    if (layout->init_task != 0 && layout->cpu && is_build_id(info_.build_id))
+      to_keep = KernelProfile::of(*layout, info_.build_id, text_);
+    return kernel;
+  }
+
+ private:
+  std::unique_ptr<GuestKernel> make_kernel(const KernelLayout& layout) const {
+    auto kernel = std::make_unique<GuestKernel>(memory_, tables_, layout);
+    kernel->release = info_.release;
+    kernel->build_id = info_.build_id;
+    kernel->text_at = info_.hva;
+    return kernel;
+  }
+
+  const GuestMemory& memory_;
+  const VmcoreInfo& info_;
+  PageTables tables_;
+  std::uint64_t text_;
+  GuestSteps& steps_;
+  KernelSpace space_;
+  KernelImage image_;
+};
+
+// Tries texts as they are found, first without scans of the image: any process of a guest can leave
+// texts that look right at first, and a scan costs a tenth of a second. Those that need one wait
+// until all others have been tried. Keeps the try that got furthest.
 class Search {
  public:
-  Search(GuestMemory& memory, const SearchLimits& limits) : memory_(memory), limits_(limits) {}
+  Search(GuestMemory& memory, const SearchLimits& limits, const KnownProfile& known)
+      : memory_(memory), limits_(limits), known_(known) {}
 
   bool try_all(const VmcoreInfo& info, const std::vector<RamLayout>& layouts) {
     any_ = true;
@@ -109,10 +119,17 @@ class Search {
     }
     return false;
   }
+  void try_those_that_wait() {
+    scanning_ = true;
+    for (const auto& [info, layout] : waiting_) {
+      memory_.set_slots(layout.slots);
+      if (limits_.stop() || try_one(info, layout)) return;
+    }
+  }
   bool has_any() const { return any_; }
 
   void nothing_in(std::size_t mappings, std::uint64_t pages) {
-    Steps steps;
+    GuestSteps steps;
     steps.pass(format("{} {} that could be it", mappings, mappings == 1 ? "mapping" : "mappings"));
     steps.fail(
         format("none in {} pages: the guest is still booting, or runs no Linux with crash "
@@ -122,40 +139,57 @@ class Search {
   }
 
   KernelSearch take() {
-    auto failed = std::find_if(result_.checks.begin(), result_.checks.end(),
-                               [](const auto& c) { return c.state == GuestCheckState::failed; });
-    if (!result_.kernel && failed != result_.checks.end())
-      result_.why_not = failed->name + ": " + failed->detail;
+    if (result_.kernel) result_.why_not.clear();
     return std::move(result_);
   }
 
  private:
   bool try_one(const VmcoreInfo& info, const RamLayout& layout) {
-    Steps steps;
+    GuestSteps steps;
     std::uint64_t total = 0;
     for (const GuestSlot& slot : layout.slots.all()) total += slot.size;
     steps.pass(format("{}, {}", describe_size(total), layout.name));
     steps.pass(format("Linux {}", escape_terminal(info.release)));
-    auto kernel = try_vmcoreinfo(memory_, info, steps);
-    bool good = kernel && self_test(*kernel, steps);
-    if (good) {
-      kernel->ram = layout.name;
-      result_.kernel = std::move(kernel);
-    }
+    result_.kernel = try_text(info, layout, steps);
+    if (result_.kernel) result_.kernel->ram = layout.name;
     keep(steps);
-    return good;
+    return result_.kernel != nullptr;
   }
 
-  void keep(const Steps& steps) {
-    if (!result_.checks.empty() && steps.passed() <= furthest_) return;
+  std::unique_ptr<GuestKernel> try_text(const VmcoreInfo& info, const RamLayout& layout,
+                                        GuestSteps& steps) {
+    auto tables = check_page_tables(memory_, info);
+    if (!tables) return steps.fail(tables.error().message()), nullptr;
+    steps.pass(format("{} levels, root at {:#x}", tables->five_levels ? 5 : 4, tables->root));
+    TextTry text(memory_, info, *tables, scanning_, steps);
+    if (auto kernel = text.by_profile(known_)) return kernel;
+    auto kernel = text.by_itself(result_.to_keep);
+    if (scanning_ || !text.wants_scans()) return kernel;
+    if (waiting_.size() < kMostWaiting) waiting_.push_back({info, layout});
+    return nullptr;
+  }
+
+  void keep(const GuestSteps& steps) {
+    bool further = steps.passed() > furthest_ || (scanning_ && steps.passed() == furthest_);
+    if (!result_.checks.empty() && !further) return;
     furthest_ = steps.passed();
     result_.checks = steps.checks();
+    result_.why_not = steps.why_not();
   }
 
   GuestMemory& memory_;
   const SearchLimits& limits_;
+  const KnownProfile& known_;
+  struct Waiting {
+    VmcoreInfo info;
+    RamLayout layout;
+  };
+  static constexpr std::size_t kMostWaiting = 256;
+
   KernelSearch result_;
+  std::vector<Waiting> waiting_;
   std::size_t furthest_ = 0;
+  bool scanning_ = false;
   bool any_ = false;  // text to try
 };
 
@@ -176,20 +210,27 @@ bool GuestKernel::still_there() const {
   space_.forget();
   if (!check_first_task(*this)) return false;
   return std::all_of(cpus_.begin(), cpus_.end(), [this](const GuestCpu& cpu) {
-    std::uint64_t at = layout_.cpu.per_cpu_offset + 8ULL * cpu.number;
+    std::uint64_t at = layout_.cpu->per_cpu_offset + 8ULL * cpu.number;
     return space_.value<std::uint64_t>(at) == cpu.gs_base;
   });
 }
 
+const GuestCheck& KernelSearch::check(std::string_view name) const {
+  auto found = std::ranges::find(checks, name, &GuestCheck::name);
+  IOVM_ASSERT(found != checks.end());
+  return *found;
+}
+
 std::string describe_kernel(const GuestKernel& kernel) {
   std::size_t cpus = kernel.cpus().size();
+  if (cpus == 0) return format("Linux {}", escape_terminal(kernel.release));
   return format("Linux {}, {} {}", escape_terminal(kernel.release), cpus,
                 cpus == 1 ? "CPU" : "CPUs");
 }
 
 KernelSearch find_guest_kernel(GuestMemory& memory, const std::vector<RamMapping>& mappings,
-                               const SearchLimits& limits) {
-  Search search(memory, limits);
+                               const SearchLimits& limits, const KnownProfile& known) {
+  Search search(memory, limits, known);
   std::uint64_t pages = 0;
   bool found = false;
   for (const RamMapping& mapping : mappings) {
@@ -200,6 +241,7 @@ KernelSearch find_guest_kernel(GuestMemory& memory, const std::vector<RamMapping
     if (found) return search.take();
   }
   if (!search.has_any()) search.nothing_in(mappings.size(), pages);
+  search.try_those_that_wait();
   return search.take();
 }
 

@@ -6,6 +6,11 @@
 //
 //   RAM -> VMCOREINFO -> page tables -> symbols -> types -> layout -> memory map -> self-test
 //
+// Some steps have lesser ways, for kernels that do not say everything (guest_bringup.h): a profile
+// kept from the last time (guest_profile.h) goes before symbols and types; kallsyms, BTF, the first
+// task and the per-CPU variables are looked for in the kernel's image. At the worst it is not known
+// what CPUs run, and processes are told apart by their page tables.
+//
 // Every arrangement of RAM and every VMCOREINFO text that was found is tried, and the first that
 // passes the whole self-test is taken: init_task is "swapper/0", the list of tasks closes, process
 // 1 is in it, and so is what each CPU says to be running. To forge all that, an attacker must know
@@ -26,13 +31,15 @@
 #include "record/guest_layout.h"
 #include "record/guest_memory.h"
 #include "record/guest_pagetable.h"
+#include "record/guest_profile.h"
 #include "record/guest_ram.h"
 #include "record/guest_tasks.h"
 #include "record/guest_vmcoreinfo.h"
 
 namespace iovm::record {
 
-enum class GuestCheckState : std::uint8_t { ok, failed, not_reached };
+// note: goes on, but not by the best way.
+enum class GuestCheckState : std::uint8_t { ok, note, failed, not_reached };
 
 struct GuestCheck {
   std::string name;  // "page tables"
@@ -66,6 +73,7 @@ class GuestKernel {
   // per-CPU data are where they were.
   bool still_there() const;
 
+  void set_layout(const KernelLayout& layout) { layout_ = layout; }
   void set_cpus(std::vector<GuestCpu> cpus) { cpus_ = std::move(cpus); }
 
   std::string release;
@@ -87,11 +95,21 @@ struct KernelSearch {
   std::vector<GuestCheck>
       checks;           // of the try that was taken, or else of the one that got furthest
   std::string why_not;  // the first check that failed, in a sentence
+  // Of a kernel that was found by its symbols: for the next time.
+  std::optional<KernelProfile> to_keep;
+
+  const GuestCheck& check(std::string_view name) const;
+};
+
+// A profile of this VM's guest, or why there is none.
+struct KnownProfile {
+  std::optional<KernelProfile> profile;
+  std::string why_not;
 };
 
 // Searches `mappings`; on success memory's slots are those of the arrangement that fits.
 // A guest can leave very many texts to be tried: the limits are looked at between the steps.
 KernelSearch find_guest_kernel(GuestMemory& memory, const std::vector<RamMapping>& mappings,
-                               const SearchLimits& limits = {});
+                               const SearchLimits& limits = {}, const KnownProfile& known = {});
 
 }  // namespace iovm::record

@@ -8,11 +8,18 @@ namespace {
 constexpr std::uint64_t kDirectMap4 = 0xffff888000000000;
 constexpr std::uint64_t kDirectMap5 = 0xff11000000000000;
 constexpr std::uint64_t kPage = 4096;
+constexpr std::uint64_t kGiB = 1U << 30;
 
 std::uint64_t direct_map_of(const GuestKernel& kernel) {
-  std::uint64_t usual = kernel.space().tables().five_levels ? kDirectMap5 : kDirectMap4;
-  std::uint64_t at = kernel.layout().page_offset_base;
-  return at == 0 ? usual : kernel.space().value<std::uint64_t>(at).value_or(usual);
+  const KernelSpace& space = kernel.space();
+  const KernelLayout& layout = kernel.layout();
+  if (layout.page_offset_base != 0)
+    if (auto base = space.value<std::uint64_t>(layout.page_offset_base)) return *base;
+  // Without the symbol: every task but the first lies in the direct map.
+  auto second = space.value<std::uint64_t>(layout.init_task + layout.task.tasks);
+  auto gpa = second ? space.translate(*second) : std::nullopt;
+  if (gpa && (*second - *gpa) % kGiB == 0) return *second - *gpa;
+  return space.tables().five_levels ? kDirectMap5 : kDirectMap4;
 }
 
 // Some page of the slot is mapped where the direct map should have it. (The first page of all need

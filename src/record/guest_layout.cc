@@ -75,10 +75,10 @@ std::optional<ContainerLayout> container_layout(const Btf& btf) {
 }
 
 // `current` is a per-CPU variable of its own, but in 6.2 to 6.14 a member of pcpu_hot.
-Result<CpuLayout> cpu_layout(const Btf& btf, const Kallsyms& symbols) {
+std::optional<CpuLayout> cpu_layout(const Btf& btf, const Kallsyms& symbols) {
   CpuLayout cpu;
   auto array = symbols.find("__per_cpu_offset");
-  if (!array) return input_error("no symbol __per_cpu_offset");
+  if (!array) return std::nullopt;
   cpu.per_cpu_offset = *array;
   cpu.nr_cpu_ids = symbols.find("nr_cpu_ids").value_or(0);
   cpu.preempt_count = symbols.find("__preempt_count");
@@ -89,7 +89,7 @@ Result<CpuLayout> cpu_layout(const Btf& btf, const Kallsyms& symbols) {
   }
   auto hot = symbols.find("pcpu_hot");
   auto current = btf.offset_of("pcpu_hot", "current_task");
-  if (!hot || !current) return input_error("neither a symbol current_task nor pcpu_hot");
+  if (!hot || !current) return std::nullopt;
   cpu.current = *hot + *current;
   if (auto count = btf.offset_of("pcpu_hot", "preempt_count")) cpu.preempt_count = *hot + *count;
   return cpu;
@@ -113,12 +113,9 @@ Result<KernelLayout> layout_of(const Btf& btf, const Kallsyms& symbols) {
   if (layout.task.size > kMaxStructure) return input_error("task_struct is too large");
   layout.container = container_layout(btf);
   layout.clock = clock_layout(btf, symbols);
-  auto cpu = cpu_layout(btf, symbols);
-  if (!cpu) return std::move(cpu).error();
-  layout.cpu = *cpu;
-  auto init_task = symbols.find("init_task");
-  if (!init_task) return input_error("no symbol init_task");
-  layout.init_task = *init_task;
+  layout.cpu = cpu_layout(btf, symbols);
+  layout.init_task = symbols.find("init_task").value_or(0);
+  layout.e820_table = symbols.find("e820_table").value_or(0);
   layout.page_offset_base = symbols.find("page_offset_base").value_or(0);
   return layout;
 }

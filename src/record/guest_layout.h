@@ -71,10 +71,11 @@ struct CpuLayout {
 struct KernelLayout {
   TaskLayout task;
   std::optional<ContainerLayout> container;
-  CpuLayout cpu;
+  std::optional<CpuLayout> cpu;  // nothing: not known
   std::optional<ClockLayout> clock;
-  std::uint64_t init_task = 0;
-  std::uint64_t page_offset_base = 0;  // address; 0 where the direct map's place is a constant
+  std::uint64_t init_task = 0;         // 0: not known
+  std::uint64_t page_offset_base = 0;  // address; 0: a constant, or not known
+  std::uint64_t e820_table = 0;        // of the pointer to it; 0: not known
 
   friend bool operator==(const KernelLayout&, const KernelLayout&) = default;
 };
@@ -82,7 +83,7 @@ struct KernelLayout {
 // The symbols that layout_of and the bring-up look up.
 const std::set<std::string_view>& wanted_symbols();
 
-// An error names the structure, member or symbol that is missing.
+// What the symbols do not say is not known. An error names the structure or member that is missing.
 Result<KernelLayout> layout_of(const Btf& btf, const Kallsyms& symbols);
 
 }  // namespace iovm::record

@@ -79,6 +79,7 @@ struct LiveRequest {
   // next() gives what it has at least this often while there is anything.
   std::chrono::nanoseconds flush_every = std::chrono::milliseconds(200);
   ProcRoot proc;
+  std::string guest_profiles = "/var/cache/iovm";  // see guest_profile_file.h; empty: none
 };
 
 // What a live recording says of itself: a fresh id, this tool, this host and kernel, the clock.

@@ -36,7 +36,7 @@ RecordSource::RecordSource(const LiveRequest& request, std::unique_ptr<RingSessi
       stop_(&stop),
       tracker_(std::move(tracker)),
       session_(std::move(session)),
-      guests_(request.proc.path, context_, *session_) {
+      guests_(request.proc.path, request.guest_profiles, context_, *session_) {
   context_.info = live_trace_info(session_->engine());
 }
 

@@ -2,10 +2,13 @@
 #include "record/guest_finder.h"
 
 #include <gmock/gmock.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <thread>
 
+#include "unit/record/pretend_vm.h"
 #include "unit/record/synthetic_guest.h"
 
 namespace iovm::record {
@@ -84,6 +87,34 @@ TEST_F(GuestFinderTest, ItsEndEndsASearch) {
     while (!began) std::this_thread::yield();
   }
   EXPECT_TRUE(began);
+}
+
+// This process as the VMM: the guest's memory as a mapping of its own.
+TEST_F(GuestFinderTest, TheSecondSearchGoesByWhatTheFirstKept) {
+  constexpr std::uint64_t kBytes = SyntheticGuest::kBytes;
+  void* ram = ::mmap(nullptr, kBytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  ASSERT_NE(ram, MAP_FAILED);
+  auto fill = [&] {
+    std::span<std::byte> bytes(static_cast<std::byte*>(ram), kBytes);
+    ASSERT_TRUE(guest_.memory()->read_host(0, bytes));
+  };
+  ScratchFolder scratch;
+  std::string profile = scratch.path() + "/iovm/0-web.profile";
+  auto search = [&] { return find_guest_and_keep("/proc", ::getpid(), kBytes, profile, {}); };
+  fill();
+  auto first = search();
+  ASSERT_TRUE(first) << first.error().message();
+  ASSERT_TRUE(first->search.kernel) << first->search.why_not;
+  EXPECT_THAT(first->search.check("profile").detail, HasSubstr("none is kept yet"));
+  guest_.lose_symbols();
+  guest_.lose_types();
+  fill();
+  auto second = search();
+  ASSERT_TRUE(second && second->search.kernel);
+  EXPECT_EQ(second->search.check("profile").state, GuestCheckState::ok);
+  EXPECT_EQ(second->search.kernel->layout(), first->search.kernel->layout());
+  EXPECT_FALSE(find_guest("/proc", ::getpid(), kBytes)->search.kernel);
+  ::munmap(ram, kBytes);
 }
 
 }  // namespace

@@ -85,6 +85,16 @@ struct KallsymsBuilder {
     for (const auto& [name, offset] : symbols) append(out, offset);
     return out;
   }
+  // Where every 256th name begins.
+  Bytes markers() const {
+    Bytes out;
+    std::uint32_t at = 0;
+    for (std::size_t i = 0; i < symbols.size(); ++i) {
+      if (i % 256 == 0) append(out, at);
+      at += static_cast<std::uint32_t>(symbols[i].first.size()) + 2;
+    }
+    return out;
+  }
   static Bytes token_table() {
     Bytes out;
     for (int i = 0; i < 256; ++i) {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "unit/record/synthetic_guest.h"
 
+#include <array>
+
 namespace iovm::record {
 namespace {
 
@@ -23,10 +25,11 @@ class LentMemory : public GuestMemory {
 };
 
 // Places in the image.
-constexpr std::uint64_t kUts = 0x2000, kOffsets = 0x4000, kNrCpus = 0x4800, kE820 = 0x5000;
+constexpr std::uint64_t kUts = 0x2000, kNrCpus = 0x4800, kE820 = 0x5000;
 constexpr std::uint64_t kClock = 0x6000, kDirectMapBase = 0x6800, kNames = 0x8000;
 constexpr std::uint64_t kNrSyms = 0x20000, kTokenTable = 0x21000, kTokenIndex = 0x22000;
-constexpr std::uint64_t kSymOffsets = 0x23000, kRelativeBase = 0x29000, kBtf = 0x30000;
+constexpr std::uint64_t kSymOffsets = 0x23000, kRelativeBase = 0x29000;
+constexpr std::uint64_t kTogether = 0x8000;
 // Physical: of CPU 0's per-CPU data, and what a group's signal_struct has in a task's slot.
 constexpr std::uint64_t kPerCpu = 0xa00000, kPerCpuBytes = 0x40000;
 constexpr std::uint64_t kSignalInSlot = 2048, kMmInSlot = 3072, kTaskSlot = 4096;
@@ -41,6 +44,7 @@ SyntheticGuest::SyntheticGuest(Options options) : options_(options), memory_(kBy
   make_symbols();
   make_types();
   make_cpus();
+  make_code();
   put_text(direct_map() + kInfo, vmcoreinfo());
   put_text(direct_map() + kInfo + 0x1000 + 24, vmcoreinfo());
   set_clock(1'000'000'000);
@@ -74,12 +78,14 @@ std::string SyntheticGuest::vmcoreinfo() const {
   symbol("_stext", 0);
   symbol("init_uts_ns", kUts);
   symbol("init_top_pgt", kCr3 - kImage);
-  symbol("kallsyms_names", kNames);
-  symbol("kallsyms_num_syms", kNrSyms);
-  symbol("kallsyms_token_table", kTokenTable);
-  symbol("kallsyms_token_index", kTokenIndex);
-  symbol("kallsyms_offsets", kSymOffsets);
-  symbol("kallsyms_relative_base", kRelativeBase);
+  if (options_.era != Era::before_6_0) {
+    symbol("kallsyms_names", kNames);
+    symbol("kallsyms_num_syms", kNrSyms);
+    symbol("kallsyms_token_table", kTokenTable);
+    symbol("kallsyms_token_index", kTokenIndex);
+    symbol("kallsyms_offsets", kSymOffsets);
+    symbol("kallsyms_relative_base", kRelativeBase);
+  }
   auto phys_base = static_cast<std::int64_t>(kImage - (kText - kKernelMap));
   return text +
          format("NUMBER(phys_base)={}\nNUMBER(pgtable_l5_enabled)={}\nKERNELOFFSET=19000000\n",
@@ -96,10 +102,10 @@ void SyntheticGuest::make_symbols() {
     table.symbols.emplace_back(std::move(name), offset);
   };
   add("_stext", kText);
-  add("__start_BTF", kText + kBtf);
-  add("__stop_BTF", kText + kBtf + 0x8000);
+  add("__start_BTF", kText + kTypesAt);
+  add("__stop_BTF", kText + kTypesAt + 0x8000);
   add("init_task", init_task());
-  add("__per_cpu_offset", kText + kOffsets);
+  add("__per_cpu_offset", kText + kArrayAt);
   add("nr_cpu_ids", kText + kNrCpus);
   add("e820_table", kText + kE820);
   add("tk_core", kText + kClock);
@@ -108,12 +114,39 @@ void SyntheticGuest::make_symbols() {
   if (options_.era != Era::pcpu_hot) add("__preempt_count", current_ + 8, true);
   add("x86_cpu_to_apicid", current_ + 16, true);
   for (int i = 0; table.symbols.size() < 1200; ++i) add(format("filler_{}", i), kText + 0x100);
+  if (options_.era == Era::before_6_0)
+    put_symbols_together(table);
+  else
+    put_symbols_apart(table);
+}
+
+void SyntheticGuest::put_symbols_apart(const KallsymsBuilder& table) {
   put_bytes(kText + kNames, table.names());
   put_bytes(kText + kSymOffsets, table.offsets());
   put_bytes(kText + kTokenTable, KallsymsBuilder::token_table());
   put_bytes(kText + kTokenIndex, KallsymsBuilder::token_index());
   put(kText + kNrSyms, static_cast<std::uint32_t>(table.symbols.size()));
   put(kText + kRelativeBase, kText);
+}
+
+// One behind the other, as the linker had them.
+void SyntheticGuest::put_symbols_together(const KallsymsBuilder& table) {
+  std::uint64_t at = kText + kTogether;
+  auto add_table = [&](const Bytes& bytes) {
+    put_bytes(at, bytes);
+    at += (bytes.size() + 7) / 8 * 8;
+  };
+  Bytes base, count;
+  append(base, kText);
+  append(count, static_cast<std::uint32_t>(table.symbols.size()));
+  for (const Bytes& bytes : {table.offsets(), base, count, table.names(), table.markers(),
+                             KallsymsBuilder::token_table(), KallsymsBuilder::token_index()})
+    add_table(bytes);
+}
+
+void SyntheticGuest::lose_symbols() {
+  put_bytes(kText + kTokenIndex, Bytes(512));
+  if (options_.era == Era::before_6_0) put_bytes(kText + kTogether, Bytes(0x18000));
 }
 
 void SyntheticGuest::make_types() {
@@ -136,7 +169,7 @@ void SyntheticGuest::make_types() {
   btf.structure("tk_read_base", 32, {{"xtime_nsec", 8}, {"base", 16}, {"shift", 24}});
   if (options_.era == Era::pcpu_hot)
     btf.structure("pcpu_hot", 64, {{"current_task", 0}, {"preempt_count", 8}});
-  put_bytes(kText + kBtf, btf.blob());
+  put_bytes(kText + kTypesAt, btf.blob());
 }
 
 std::uint64_t SyntheticGuest::gs_base(std::uint32_t cpu) const {
@@ -155,14 +188,38 @@ void SyntheticGuest::make_cpus() {
   for (std::uint64_t list : {kTasks, kThreadNode})
     for (std::uint64_t way : {0, 8}) put(init_task() + list + way, init_task() + list);
   write_task(init_task(), 0, 0, "swapper/0", 0, 0x200002);
+  // Until 6.14 the unused entries point to where the linker put the first CPU's data.
+  for (std::uint64_t at = kArrayAt; options_.era != Era::from_base && at < kNrCpus; at += 8)
+    put(kText + at, kText + 0x1f0000);
   for (std::uint32_t cpu = 0; cpu < options_.cpus; ++cpu) {
-    put(kText + kOffsets + 8ULL * cpu, gs_base(cpu));
+    put(kText + kArrayAt + 8ULL * cpu, gs_base(cpu));
+    put(current_of(cpu) - 0x100, gs_base(cpu));  // this_cpu_off
+    put(current_of(cpu) + 0x100, init_task());   // the idle task
+    put(current_of(cpu) - 0x80, init_task());    // the scheduler's
     run(cpu, init_task());
     put(preempt_count_of(cpu), std::uint32_t{0x80000000});
     put(current_of(cpu) + 16, static_cast<std::uint16_t>(cpu * options_.apic_step));
   }
   add_task(1, "init", 1'000'000);
   add_task(2, "kthreadd", 1'000'000, 0x200000);
+}
+
+// mov %gs:X,%rax for `current`, and seldom for the scheduler's task; addl $0x200,%gs:X(%rip).
+void SyntheticGuest::make_code() {
+  std::uint64_t at = kText + kCodeAt;
+  auto load = [&](std::uint64_t variable) {
+    put(at, std::array<std::uint8_t, 5>{0x65, 0x48, 0x8b, 0x04, 0x25});
+    put(at + 5, static_cast<std::uint32_t>(variable));
+    at += 9;
+  };
+  for (int i = 0; i < 40; ++i) load(current_);
+  for (int i = 0; i < 5; ++i) load(current_ - 0x80);
+  for (int i = 0; i < 4; ++i) {
+    put(at, std::array<std::uint8_t, 3>{0x65, 0x81, 0x05});
+    put(at + 3, static_cast<std::uint32_t>(current_ + 8 - (at + 11)));
+    put(at + 7, std::uint32_t{0x200});
+    at += 11;
+  }
 }
 
 void SyntheticGuest::write_task(std::uint64_t at, std::int32_t pid, std::int32_t tgid,

@@ -19,8 +19,9 @@ namespace iovm::record {
 
 class SyntheticGuest {
  public:
-  // Where `current` is: until 6.1, 6.2 to 6.14, from 6.15 on.
-  enum class Era : std::uint8_t { current_task, pcpu_hot, from_base };
+  // Where `current` is: until 6.1, 6.2 to 6.14, from 6.15 on; and the first of these without a word
+  // in VMCOREINFO of where kallsyms is.
+  enum class Era : std::uint8_t { current_task, pcpu_hot, from_base, before_6_0 };
   struct Options {
     Era era = Era::current_task;
     bool five_levels = false;
@@ -39,6 +40,9 @@ class SyntheticGuest {
   static constexpr std::uint64_t kPerCpuLinked = 0xffffffff9b000000;  // from_base: in no memory
   static constexpr std::uint64_t kInfo = 0x500000;
   static constexpr std::uint64_t kCr3 = kImage + 0x1000;
+  static constexpr std::uint64_t kArrayAt = 0x4000;   // in the image: __per_cpu_offset
+  static constexpr std::uint64_t kTypesAt = 0x30000;  // BTF
+  static constexpr std::uint64_t kCodeAt = 0x39000;   // that uses `current` and preempt_count
   // Of task_struct.
   static constexpr std::uint32_t kFlags = 44, kPid = 1264, kTgid = 1268, kParent = 1280;
   static constexpr std::uint32_t kMm = 1136, kStart = 1560, kComm = 1752, kTasks = 1056;
@@ -50,6 +54,9 @@ class SyntheticGuest {
   // A task at the end of the list; its address. With `leader` a thread of that group.
   std::uint64_t add_task(std::int32_t pid, std::string_view comm, std::uint64_t start_ns,
                          std::uint32_t flags = 0, std::uint64_t leader = 0);
+  // Nothing finds them any more. (Symbols: nor does a scan.)
+  void lose_symbols();
+  void lose_types() { put(kText + kTypesAt, std::uint64_t{0}); }
   // What the running task of a CPU is, and the boot clock.
   void run(std::uint32_t cpu, std::uint64_t task) { put(current_of(cpu), task); }
   void set_clock(std::uint64_t ns) { put(kText + 0x6000 + 8 + 16, ns); }
@@ -61,6 +68,7 @@ class SyntheticGuest {
     return options_.five_levels ? 0xff11000000000000 : 0xffff888000000000;
   }
   std::uint64_t gs_base(std::uint32_t cpu) const;
+  std::uint64_t current_variable() const { return current_; }
   std::uint64_t current_of(std::uint32_t cpu) const { return gs_base(cpu) + current_; }
   std::uint64_t preempt_count_of(std::uint32_t cpu) const { return gs_base(cpu) + current_ + 8; }
   std::uint64_t physical(std::uint64_t va) const {
@@ -91,8 +99,9 @@ class SyntheticGuest {
 
   // The VM's memory as the code under test gets it; the guest must outlive it.
   std::unique_ptr<GuestMemory> memory();
-  static KernelSearch search(GuestMemory& memory, const SearchLimits& limits = {}) {
-    return find_guest_kernel(memory, {RamMapping{0, kBytes}}, limits);
+  static KernelSearch search(GuestMemory& memory, const SearchLimits& limits = {},
+                             const KnownProfile& known = {}) {
+    return find_guest_kernel(memory, {RamMapping{0, kBytes}}, limits, known);
   }
   Reads& reads() { return reads_; }
 
@@ -103,6 +112,9 @@ class SyntheticGuest {
   void make_symbols();
   void make_types();
   void make_cpus();
+  void make_code();
+  void put_symbols_apart(const KallsymsBuilder& table);
+  void put_symbols_together(const KallsymsBuilder& table);
   void write_task(std::uint64_t at, std::int32_t pid, std::int32_t tgid, std::string_view comm,
                   std::uint64_t start_ns, std::uint32_t flags);
   void link(std::uint64_t head, std::uint64_t node);
