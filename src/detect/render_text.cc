@@ -13,7 +13,9 @@ std::string process_text(std::uint32_t process, const trace::GuestProcess& info)
   if (process >= trace::kFirstUnknown) {
     return std::string(trace::name_of(static_cast<trace::Unknown>(process)));
   }
-  if (info.pid < 0) return iovm::format("process {}", escape_terminal(info.comm));
+  bool bare = info.kind == trace::ProcessKind::address_space;
+  if (info.pid < 0)
+    return iovm::format("{} {}", bare ? "address space" : "process", escape_terminal(info.comm));
   return iovm::format("{} ({})", escape_terminal(info.comm), info.pid);
 }
 

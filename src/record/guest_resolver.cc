@@ -106,6 +106,15 @@ std::uint32_t GuestResolver::enter(const GuestTask& task) {
   return enter(task, Confidence::high, "task read at the exit");
 }
 
+std::uint32_t GuestResolver::enter_address_space(std::uint64_t cr3) {
+  std::uint64_t root = cr3 & kPageTableMask;
+  if (auto known = address_spaces_.find(root); known != address_spaces_.end()) return known->second;
+  if (address_spaces_.size() >= kMostTasks) address_spaces_.clear();
+  return address_spaces_[root] =
+             enter_nobody(format("cr3:{:#x}", root), ProcessKind::address_space, Confidence::low,
+                          "page tables alone: no kernel was found");
+}
+
 // Whether this life had begun at a time of the host.
 bool GuestResolver::born_by(const Known& known, std::uint64_t time) const {
   if (known.first_seen <= time) return true;

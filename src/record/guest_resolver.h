@@ -16,7 +16,8 @@
 // An event in a hardware or software interrupt is the interrupt's, where preempt_count was seen;
 // one from the idle task is idle's. Kernel mode at an address that is not the kernel's is firmware,
 // or a boot that begins; its confidence is low, since an exploited kernel can do the same. Without
-// a kernel the answer is Unknown::guest_not_ready.
+// a kernel the answer is Unknown::guest_not_ready, or the bare address space, if the caller has
+// given up waiting for one: that tells processes apart and names none.
 //
 // One thread uses a resolver. It looks at the clock itself around each reading of the guest: that
 // somebody was there is known up to before the reading, that he had been born from after it. Costs:
@@ -78,6 +79,8 @@ class GuestResolver {
 
   // Both give an index in the table, or a trace::Unknown.
   std::uint32_t resolve(const GuestMoment& moment);
+  // Where no kernel is found: the page tables themselves, by their root.
+  std::uint32_t enter_address_space(std::uint64_t cr3);
   std::uint32_t enter(const GuestTask& task_at_exit);
 
  private:
@@ -112,7 +115,8 @@ class GuestResolver {
   std::uint64_t last_check_ = 0;
   std::uint64_t guest_time_ = 0;  // the latest that the guest's clock has shown
   bool doubtful_ = false;         // something does not fit the kernel that was found
-  std::optional<std::uint32_t> hardirq_, softirq_, firmware_;  // where they are in the table
+  std::unordered_map<std::uint64_t, std::uint32_t> address_spaces_;  // root -> index
+  std::optional<std::uint32_t> hardirq_, softirq_, firmware_;        // where they are in the table
 };
 
 }  // namespace iovm::record

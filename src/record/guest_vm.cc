@@ -63,6 +63,8 @@ void GuestVm::refresh() {
 void GuestVm::attach(FoundGuest found) {
   resolver_.attach(std::move(found.memory), std::move(found.search.kernel));
   state_ = State::unconfirmed;
+  alone_since_ = 0;
+  by_address_space_ = false;
   strangers_ = 0;
   ++changes_;
   resolver_.refresh();
@@ -146,7 +148,7 @@ bool GuestVm::trusts(Vcpu& at, const iovm_record& record) {
   auto cpu = std::ranges::find(cpus, record.gs_base, &GuestCpu::gs_base);
   if (cpu != cpus.end()) {
     tell_slot(record.vcpu, &*cpu);
-  } else {
+  } else if (!cpus.empty()) {
     resolver_.doubt();
   }
   return false;
@@ -166,8 +168,21 @@ std::optional<std::uint32_t> GuestVm::task_of(Vcpu& at, const iovm_record& recor
   return at.process;
 }
 
+// Whether a kernel should have been found by now.
+bool GuestVm::is_patience_over(const GuestMoment& moment) {
+  if (state_ != State::looking) return false;
+  if (alone_since_ == 0) alone_since_ = moment.time;
+  if (moment.time < alone_since_ + kPatience) return false;
+  if (!std::exchange(by_address_space_, true)) ++changes_;
+  return true;
+}
+
 std::uint32_t GuestVm::before_kernel(const GuestMoment& moment) {
-  if (!moment.outside_kernel()) return static_cast<std::uint32_t>(trace::Unknown::guest_not_ready);
+  if (!moment.outside_kernel()) {
+    if (moment.cr3 && is_patience_over(moment)) return resolver_.enter_address_space(*moment.cr3);
+    return static_cast<std::uint32_t>(trace::Unknown::guest_not_ready);
+  }
+  alone_since_ = 0;
   if (state_ == State::looking && moment.time >= next_hurry_) {
     next_hurry_ = moment.time + kHurryEvery;
     finder_->hurry();
@@ -191,8 +206,13 @@ std::uint32_t GuestVm::process_of(const iovm_record& record) {
 
 std::string GuestVm::describe() const {
   if (const GuestKernel* kernel = resolver_.kernel())
-    return describe_kernel(*kernel) + "; its processes are named";
+    return describe_kernel(*kernel) + (kernel->cpus().empty()
+                                           ? "; its processes are known by their page tables alone"
+                                           : "; its processes are named");
   std::string why_not = finder_->why_not();
+  if (by_address_space_)
+    return "its processes cannot be named, only told apart by address space (cr3:0x...): " +
+           why_not;
   if (why_not.empty()) return changes_ > 0 ? "its kernel is gone; looking for the next" : "";
   return "its processes cannot be named yet: " + why_not;
 }

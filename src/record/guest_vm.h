@@ -4,7 +4,9 @@
 // the source's kernel side how to read its tasks, and says of each record which process it was.
 //
 //   looking      a thread searches the VM's memory (guest_finder.h); events are of firmware, or of
-//                a guest that is not ready
+//                a guest that is not ready. Of one that has no firmware any more, and in which
+//                still nothing is found after kPatience, they are of bare address spaces: it is no
+//                Linux, or none that can be read.
 //   unconfirmed  a kernel was found: its slots and layout are told; believed is nothing until a
 //                vCPU's own CR3 shows that this is the kernel that runs, not one left in memory
 //   attached     records are resolved; now and then a CR3 is looked at again
@@ -37,6 +39,8 @@ namespace iovm::record {
 
 class GuestVm {
  public:
+  static constexpr std::uint64_t kPatience = 20'000'000'000;  // ns; a boot takes less
+
   GuestVm(std::uint16_t index, std::int64_t vmm, GuestProcesses& processes, RingSession& session,
           std::unique_ptr<GuestFinder> finder)
       : vmm_(vmm), session_(&session), finder_(std::move(finder)), resolver_(index, processes) {}
@@ -71,6 +75,7 @@ class GuestVm {
   void lose();
   bool is_confirmed(const GuestMoment& moment);
   std::uint32_t before_kernel(const GuestMoment& moment);
+  bool is_patience_over(const GuestMoment& moment);
   void look_at_root(const GuestMoment& moment);
   void tell_guest();
   void tell_slot(std::uint16_t number, const GuestCpu* cpu);
@@ -85,8 +90,10 @@ class GuestVm {
   State state_ = State::looking;
   std::vector<Vcpu> vcpus_;
   bool guest_told_ = false;
-  bool sees_gs_base_ = false;     // the source does, at some accesses at least
-  unsigned strangers_ = 0;        // CR3s in a row that do not map this kernel
+  bool sees_gs_base_ = false;      // the source does, at some accesses at least
+  unsigned strangers_ = 0;         // CR3s in a row that do not map this kernel
+  std::uint64_t alone_since_ = 0;  // time of the first event without firmware or kernel; 0: none
+  bool by_address_space_ = false;
   std::uint64_t next_root_ = 0;   // time of the next look at a CR3
   std::uint64_t next_hurry_ = 0;  // and of the next word to the finder that the guest boots
   std::string last_why_not_;

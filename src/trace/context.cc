@@ -9,8 +9,8 @@
 namespace iovm::trace {
 
 std::string_view name_of(ProcessKind kind) {
-  constexpr std::array<std::string_view, 6> kNames = {"user",      "kernel",   "idle",
-                                                      "interrupt", "firmware", "unknown"};
+  constexpr std::array<std::string_view, 7> kNames = {
+      "user", "kernel", "idle", "interrupt", "firmware", "unknown", "address space"};
   return kNames[static_cast<std::size_t>(kind)];
 }
 

@@ -28,7 +28,15 @@ struct VmInfo {
   friend bool operator==(const VmInfo&, const VmInfo&) = default;
 };
 
-enum class ProcessKind : std::uint8_t { user, kernel_thread, idle, interrupt, firmware, unknown };
+enum class ProcessKind : std::uint8_t {
+  user,
+  kernel_thread,
+  idle,
+  interrupt,
+  firmware,
+  unknown,
+  address_space  // page tables of which nothing else is known; comm is "cr3:0x..."
+};
 enum class Confidence : std::uint8_t { none, low, high };
 
 struct GuestProcess {
@@ -68,8 +76,8 @@ struct Context {
   friend bool operator==(const Context&, const Context&) = default;
 };
 
-std::string_view name_of(
-    ProcessKind kind);  // "user", "kernel", "idle", "interrupt", "firmware", "unknown"
+// "user", "kernel", "idle", "interrupt", "firmware", "unknown", "address space"
+std::string_view name_of(ProcessKind kind);
 std::string_view name_of(Confidence confidence);  // "none", "low", "high"
 
 // 32 hexadecimal digits.

@@ -71,7 +71,7 @@ GuestProcess get_process(ArchiveReader& in) {
   process.comm = in.text(kLongestText);
   // A kind or confidence of a later version is one that this version cannot tell.
   auto kind = in.u8();
-  process.kind = kind <= static_cast<std::uint8_t>(ProcessKind::unknown)
+  process.kind = kind <= static_cast<std::uint8_t>(ProcessKind::address_space)
                      ? static_cast<ProcessKind>(kind)
                      : ProcessKind::unknown;
   auto confidence = in.u8();

@@ -423,6 +423,18 @@ TEST_F(DetectorTest, TextIsSafeOnATerminal) {
   EXPECT_THAT(text, HasSubstr("floppy controller"));
 }
 
+TEST_F(DetectorTest, AnAlertOfPageTablesOfWhichNothingElseIsKnownSaysSo) {
+  trace::GuestProcess& bare = context.processes.front();
+  bare = {};
+  bare.comm = "cr3:0xf6e0000";
+  bare.kind = trace::ProcessKind::address_space;
+  normal_work(guest, 5);
+  touch_from_user_space(guest);
+  Alert alert = detect().alerts.front();
+  EXPECT_THAT(alert_text(alert), HasSubstr("by address space cr3:0xf6e0000"));
+  EXPECT_THAT(alert_json(alert), HasSubstr("\"kind\":\"address space\""));
+}
+
 // Attacks that know how they are looked for.
 
 TEST_F(DetectorTest, AnOddAccessEvery200MillisecondsIsOneAlert) {

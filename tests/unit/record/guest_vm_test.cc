@@ -174,6 +174,70 @@ TEST_F(GuestVmTest, AnotherBootOfTheSameKernelIsAnother) {
   EXPECT_EQ(session_.guests.back().ranges, 0u);
 }
 
+TEST_F(GuestVmTest, AKernelThatDoesNotShowWhatItsCpusRunHasItsProcessesByTheirPageTables) {
+  std::uint64_t task = guest_.add_task(99, "app", 1);
+  guest_.lose_symbols();
+  guest_.put_bytes(SyntheticGuest::kText + SyntheticGuest::kCodeAt, Bytes(0x400));
+  start();
+  EXPECT_THAT(vm_->describe(), HasSubstr("; its processes are known by their page tables alone"));
+  iovm_record r = record();
+  r.cr3 = guest_.cr3_of(task);
+  r.rip = 0x401000;
+  r.cpl = 3;
+  std::uint32_t index = vm_->process_of(r);
+  ASSERT_LT(index, table_.size());
+  EXPECT_EQ(table_[index].pid, 99);
+  EXPECT_EQ(table_[index].how, "page tables, in user mode");
+}
+
+// A guest in which nothing is found.
+class GuestVmWithoutKernelTest : public GuestVmTest {
+ protected:
+  void SetUp() override {
+    guest_.lose_types();
+    start();
+  }
+  iovm_record access_from(std::uint64_t cr3) {
+    iovm_record r = record();
+    r.cr3 = cr3;
+    return r;
+  }
+};
+
+TEST_F(GuestVmWithoutKernelTest, ItsAddressSpacesAreToldApartOnceThereShouldBeAKernel) {
+  EXPECT_EQ(vm_->process_of(access_from(0x5000)), kNotReady);
+  time_ += GuestVm::kPatience;
+  std::uint64_t changes = vm_->changes();
+  std::uint32_t one = vm_->process_of(access_from(0x5000));
+  ASSERT_LT(one, table_.size());
+  EXPECT_EQ(table_[one].comm, "cr3:0x5000");
+  EXPECT_EQ(table_[one].kind, ProcessKind::address_space);
+  EXPECT_EQ(table_[one].confidence, trace::Confidence::low);
+  EXPECT_EQ(table_[one].pid, -1);
+  EXPECT_EQ(vm_->changes(), changes + 1);
+  EXPECT_THAT(vm_->describe(), HasSubstr("only told apart by address space (cr3:0x...): types: "));
+  EXPECT_EQ(vm_->process_of(access_from(0x8000000000005abc)), one);  // PCID and all
+  EXPECT_NE(vm_->process_of(access_from(0x6000)), one);
+  EXPECT_EQ(vm_->changes(), changes + 1);
+}
+
+TEST_F(GuestVmWithoutKernelTest, FirmwareIsABootThatIsWaitedForAnew) {
+  vm_->process_of(access_from(0x5000));
+  time_ += GuestVm::kPatience;
+  iovm_record firmware = record();
+  firmware.rip = 0xf0000;
+  EXPECT_EQ(table_[vm_->process_of(firmware)].kind, ProcessKind::firmware);
+  EXPECT_EQ(vm_->process_of(access_from(0x5000)), kNotReady);
+}
+
+TEST_F(GuestVmWithoutKernelTest, ASourceThatSeesNoPageTablesTellsNobodyApart) {
+  vm_->process_of(access_from(0x5000));
+  time_ += GuestVm::kPatience;
+  iovm_record r = record();
+  r.present = IOVM_HAS_VCPU;
+  EXPECT_EQ(vm_->process_of(r), kNotReady);
+}
+
 TEST_F(GuestVmTest, AHostileGuestCostsLittleAnAccess) {
   guest_.reads() = {};
   iovm_record r = record();

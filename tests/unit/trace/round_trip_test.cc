@@ -26,6 +26,21 @@ TEST_F(TraceTest, EventsAndContextComeBackAsTheyWere) {
   EXPECT_FALSE(back.ended_early);
 }
 
+TEST_F(TraceTest, EveryKindOfProcessComesBackAndALaterOneIsUnknown) {
+  constexpr auto kLast = static_cast<int>(ProcessKind::address_space);
+  context_.processes.clear();
+  for (int kind = 0; kind <= kLast + 1; ++kind) {
+    context_.processes.emplace_back().kind = static_cast<ProcessKind>(kind);
+    context_.processes.back().comm = std::to_string(kind);
+  }
+  ReadBack back = read_bytes(written(pci_scan(1)));
+  ASSERT_THAT(back.context.processes, SizeIs(kLast + 2));
+  for (int kind = 0; kind <= kLast; ++kind)
+    EXPECT_EQ(back.context.processes[kind].kind, static_cast<ProcessKind>(kind));
+  EXPECT_EQ(back.context.processes.back().kind, ProcessKind::unknown);
+  EXPECT_EQ(name_of(ProcessKind::address_space), "address space");
+}
+
 TEST_F(TraceTest, AnyBitsOfEveryFieldComeBack) {
   std::vector<Event> events = any_bits(70'000);
   ReadBack back = read_bytes(written(events));
