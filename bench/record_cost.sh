@@ -40,18 +40,31 @@ one_guest() {  # arm
   wait_for 60 vmm_is_there cost || fail "the guest did not start"
   VMM=$(vmm_of cost)
   start "$1"
-  awk '{ printf "%d\n", ($14 + $15) * 10 }' "/proc/$VMM/stat" >"$tmp/before"
+  cat "/proc/$VMM"/task/*/schedstat | awk '{ ns += $1 } END { printf "%d\n", ns / 1e6 }' >"$tmp/before"
   go cost
   [[ $1 != iovm-bpf ]] || program_ns &
   wait "$guest" || fail "the guest"
   wait
+}
+# It opened its events and has gone to sleep over them.
+perf_is_ready() {
+  local pid
+  pid=$(pgrep -n -x perf) && ls -l "/proc/$pid/fd" 2>/dev/null | grep -q perf_event && sleep 1 \
+    && grep -q '^State:.S' "/proc/$pid/status"
+}
+# What perf lost, or never saw, cost the guest nothing and must not be taken for cheap.
+check_perf() {
+  perf report --stats -i "$tmp/perf.data" 2>/dev/null >"$tmp/perf.stats"
+  local seen
+  seen=$(awk '/SAMPLE events:/ { n = $3 } END { print n + 0 }' "$tmp/perf.stats")
+  ((seen >= accesses)) || fail "perf record saw $seen of $accesses accesses"
 }
 start() {  # arm
   case $1 in
     none) ;;
     perf)
       { time perf record -q -e kvm:kvm_pio,kvm:kvm_mmio -o "$tmp/perf.data" -p "$VMM" >/dev/null 2>&1 || true; } 2>"$tmp/recorder.time" &
-      sleep 3 ;;
+      wait_for 60 perf_is_ready || fail "perf record" ;;
     trace-cmd)
       { time traced tail --pid="$VMM" -s 0.1 -f /dev/null || true; } 2>"$tmp/recorder.time" &
       wait_for 30 grep -q 1 /sys/kernel/tracing/events/kvm/kvm_pio/enable || fail "trace-cmd" ;;
@@ -80,6 +93,7 @@ for ((i = 0; i < runs; i++)); do
     one_guest "$arm"
     echo $(($(ms "$tmp/vm.time") - $(<"$tmp/before"))) | tee -a "$tmp/vm.$arm" | sed "s/^/$arm /" >&2
     [[ $arm == none ]] || ms "$tmp/recorder.time" >>"$tmp/recorder.$arm"
+    [[ $arm != perf ]] || check_perf
     [[ $arm != iovm-* ]] || grep -q ', 0 lost' "$tmp/cost.err" || fail "$arm: $(tail -n 1 "$tmp/cost.err")"
   done
 done

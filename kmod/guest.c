@@ -64,9 +64,11 @@ static bool same(const struct iovm_task *a, const struct iovm_task *b)
 	       !memcmp(a->comm, b->comm, sizeof(a->comm));
 }
 
-static bool read_task(const struct iovm_guest *guest, const struct iovm_vcpu *vcpu,
-		      struct iovm_record *record, struct iovm_task *task)
+static bool read_task(const struct iovm_guest *guest, struct iovm_vcpu *vcpu,
+		      struct iovm_record *record)
 {
+	struct iovm_task *task = &vcpu->read;
+
 	memset(task, 0, sizeof(*task));
 	task->current_task = record->current_task;
 	if (!read_identity(guest, record->current_task, task))
@@ -81,8 +83,7 @@ static bool read_task(const struct iovm_guest *guest, const struct iovm_vcpu *vc
 	return true;
 }
 
-bool iovm_guest_read(const struct iovm_vm *vm, const struct iovm_vcpu *vcpu,
-		     struct iovm_record *record, struct iovm_task *task)
+bool iovm_guest_read(const struct iovm_vm *vm, struct iovm_vcpu *vcpu, struct iovm_record *record)
 {
 	const struct iovm_guest *guest = rcu_dereference_sched(vm->guest);
 	unsigned long address = READ_ONCE(vcpu->address);
@@ -97,7 +98,7 @@ bool iovm_guest_read(const struct iovm_vm *vm, const struct iovm_vcpu *vcpu,
 		 sizeof(record->preempt_count)))
 		record->present |= IOVM_HAS_PREEMPT_COUNT;
 	if (guest && (record->present & IOVM_HAS_CURRENT))
-		another = read_task(guest, vcpu, record, task);
+		another = read_task(guest, vcpu, record);
 	pagefault_enable();
 	return another;
 }

@@ -22,6 +22,7 @@
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/pid.h>
+#include <linux/timekeeping.h>
 #include <linux/types.h>
 #include <linux/wait.h>
 
@@ -51,11 +52,19 @@ struct iovm_gap {
 struct iovm_buffer *iovm_buffer_create(u32 cpu, u32 slots);
 void iovm_buffer_destroy(struct iovm_buffer *buffer);
 u32 iovm_buffer_bytes(u32 slots);
+
 /*
  * The next two make one record: begin sets the time, end puts the gap (if any) and the record into
  * the ring, or makes the gap longer. Preemption is off from before the one until after the other.
  */
-void iovm_buffer_begin(struct iovm_buffer *buffer, struct iovm_record *record);
+static inline void iovm_buffer_begin(struct iovm_buffer *buffer, struct iovm_record *record)
+{
+	WRITE_ONCE(buffer->page->busy, 1);
+	barrier();
+	record->time = ktime_get_mono_fast_ns();
+	record->sequence = buffer->sequence++;
+}
+
 bool iovm_buffer_end(struct iovm_buffer *buffer, const struct iovm_record *record,
 		     struct iovm_gap *gap, struct iovm_task *task); /* task: NULL, or before it */
 /* The gap alone; only when no probe can write. */
@@ -68,6 +77,7 @@ struct iovm_vcpu {
 	unsigned long address;	     /* of the guest's `current`, in the VMM; 0: not known */
 	unsigned long preempt_count; /* the same of its preempt_count */
 	struct iovm_task task;	     /* the last one told; no time: none */
+	struct iovm_task read;	     /* what iovm_guest_read found */
 	u64 records;
 	u64 dropped[IOVM_DROPS];
 	struct iovm_gap gap;
@@ -141,10 +151,9 @@ void iovm_regs_read(struct kvm_vcpu *vcpu, struct iovm_record *record);
 u32 iovm_regs_features(void);
 
 /*
- * Fills current_task and preempt_count, and `task` if the guest's task could be read. True: it is
+ * Fills current_task and preempt_count, and vcpu->read if the guest's task could be read. True: it is
  * another than the last one told of this vCPU.
  */
-bool iovm_guest_read(const struct iovm_vm *vm, const struct iovm_vcpu *vcpu,
-		     struct iovm_record *record, struct iovm_task *task);
+bool iovm_guest_read(const struct iovm_vm *vm, struct iovm_vcpu *vcpu, struct iovm_record *record);
 
 #endif

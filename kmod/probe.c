@@ -29,14 +29,29 @@ static struct kvm_vcpu *loaded_vcpu(void)
 	return vcpu->kvm->mm == current->mm ? vcpu : NULL;
 }
 
-/* The first element, of 1, 2, 4 or 8 bytes. */
+/* The first element, of 1, 2, 4 or 8 bytes; KVM knows no other sizes. */
 static void set_value(struct iovm_record *record, const void *data, unsigned int size)
 {
 	record->size = size;
 	record->present |= IOVM_HAS_SIZE;
 	if (!data)
 		return;
-	memcpy(&record->value, data, min_t(size_t, size, sizeof(record->value)));
+	switch (size) {
+	case 1:
+		memcpy(&record->value, data, 1);
+		break;
+	case 2:
+		memcpy(&record->value, data, 2);
+		break;
+	case 4:
+		memcpy(&record->value, data, 4);
+		break;
+	case 8:
+		memcpy(&record->value, data, 8);
+		break;
+	default:
+		return;
+	}
 	record->present |= IOVM_HAS_VALUE;
 }
 
@@ -72,8 +87,7 @@ static void take(struct iovm_session *session, struct iovm_vm *vm, struct iovm_r
 	struct iovm_buffer *buffer = session->buffers[smp_processor_id()];
 	struct iovm_vcpu *vcpu = identify(record, vm);
 	struct iovm_gap *gap = vcpu ? &vcpu->gap : this_cpu_ptr(session->gaps);
-	struct iovm_task task;
-	bool another = vcpu && iovm_guest_read(vm, vcpu, record, &task);
+	bool another = vcpu && iovm_guest_read(vm, vcpu, record);
 	u32 cause;
 
 	if (!buffer) {
@@ -81,9 +95,9 @@ static void take(struct iovm_session *session, struct iovm_vm *vm, struct iovm_r
 		cause = IOVM_DROP_NO_RING;
 	} else {
 		iovm_buffer_begin(buffer, record);
-		if (iovm_buffer_end(buffer, record, gap, another ? &task : NULL)) {
+		if (iovm_buffer_end(buffer, record, gap, another ? &vcpu->read : NULL)) {
 			if (another)
-				vcpu->task = task;
+				vcpu->task = vcpu->read;
 			if (vcpu)
 				WRITE_ONCE(vcpu->records, vcpu->records + 1);
 			return;

@@ -78,14 +78,31 @@ enum { PAIR_SEARCHED = 8 }; /* words after struct kvm_vcpu */
 /* The word after struct kvm_vcpu at which the pair was found, plus one. */
 static int pair_at;
 
+/* The word there and its neighbour, if the one is the address of a page and the other that page's own. */
 static struct vmcb *pair(struct kvm_vcpu *vcpu, int at)
 {
 	const unsigned long *words = (const unsigned long *)(vcpu + 1) + at;
 	unsigned long vmcb = READ_ONCE(words[0]);
 
-	if (!vmcb || !PAGE_ALIGNED(vmcb) || !virt_addr_valid((void *)vmcb))
+	if (!vmcb || !PAGE_ALIGNED(vmcb))
 		return NULL;
 	return __sme_clr(READ_ONCE(words[1])) == __pa(vmcb) ? (struct vmcb *)vmcb : NULL;
+}
+
+/* Once for all vCPUs: what stands at that place later is only compared. */
+static struct vmcb *search(struct kvm_vcpu *vcpu)
+{
+	struct vmcb *vmcb;
+	int at;
+
+	for (at = 0; at < PAIR_SEARCHED; at++) {
+		vmcb = pair(vcpu, at);
+		if (vmcb && virt_addr_valid(vmcb)) {
+			WRITE_ONCE(pair_at, at + 1);
+			return vmcb;
+		}
+	}
+	return NULL;
 }
 
 static struct vmcb *find_vmcb(struct kvm_vcpu *vcpu)
@@ -93,20 +110,16 @@ static struct vmcb *find_vmcb(struct kvm_vcpu *vcpu)
 	int at = READ_ONCE(pair_at);
 	struct vmcb *vmcb = at ? pair(vcpu, at - 1) : NULL;
 
-	for (at = 0; !vmcb && at < PAIR_SEARCHED; at++) {
-		vmcb = pair(vcpu, at);
-		if (vmcb)
-			WRITE_ONCE(pair_at, at + 1);
-	}
-	return vmcb;
+	return likely(vmcb) ? vmcb : search(vcpu);
 }
 
 static void read_svm(struct kvm_vcpu *vcpu, struct iovm_record *record)
 {
 	struct vmcb *vmcb = find_vmcb(vcpu);
 
-	set_rip(record, vcpu->arch.regs[VCPU_REGS_RIP]);
-	set_cr3(record, vcpu->arch.cr3);
+	record->rip = vcpu->arch.regs[VCPU_REGS_RIP];
+	record->cr3 = vcpu->arch.cr3;
+	record->present |= IOVM_HAS_RIP | IOVM_HAS_CR3;
 	if (!vmcb)
 		return;
 	set_cpl(record, vmcb->save.cpl);

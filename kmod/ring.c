@@ -6,7 +6,6 @@
  */
 #include <linux/mm.h>
 #include <linux/slab.h>
-#include <linux/timekeeping.h>
 #include <linux/vmalloc.h>
 
 #include "iovm.h"
@@ -53,7 +52,8 @@ static u32 free_slots(const struct iovm_buffer *buffer)
 	return used <= buffer->slots ? buffer->slots - (u32)used : 0;
 }
 
-static void put(struct iovm_buffer *buffer, const struct iovm_record *record)
+/* Inlined: the record itself is put on every access. */
+static __always_inline void put(struct iovm_buffer *buffer, const struct iovm_record *record)
 {
 	buffer->records[buffer->next] = *record;
 	if (++buffer->next == buffer->slots)
@@ -71,7 +71,7 @@ SAME_PLACE(vcpu);
 SAME_PLACE(present);
 SAME_PLACE(kind);
 
-static void put_task(struct iovm_buffer *buffer, const struct iovm_record *record,
+static noinline void put_task(struct iovm_buffer *buffer, const struct iovm_record *record,
 		     struct iovm_task *task)
 {
 	task->time = record->time;
@@ -84,7 +84,7 @@ static void put_task(struct iovm_buffer *buffer, const struct iovm_record *recor
 	put(buffer, (const struct iovm_record *)task);
 }
 
-static void put_gap(struct iovm_buffer *buffer, const struct iovm_record *after,
+static noinline void put_gap(struct iovm_buffer *buffer, const struct iovm_record *after,
 		    struct iovm_gap *gap)
 {
 	struct iovm_record loss = {
@@ -105,14 +105,6 @@ static void put_gap(struct iovm_buffer *buffer, const struct iovm_record *after,
 	}
 	put(buffer, &loss);
 	gap->count = 0;
-}
-
-void iovm_buffer_begin(struct iovm_buffer *buffer, struct iovm_record *record)
-{
-	WRITE_ONCE(buffer->page->busy, 1);
-	barrier();
-	record->time = ktime_get_mono_fast_ns();
-	record->sequence = buffer->sequence++;
 }
 
 bool iovm_buffer_end(struct iovm_buffer *buffer, const struct iovm_record *record,
