@@ -110,7 +110,7 @@ std::string render_text(const ModelFacts& facts) {
   if (std::isfinite(data.threshold.session)) {
     line("threshold", format("{:.3f} of a session's score", data.threshold.session));
   } else {
-    line("threshold", format("{:.3f} bits an event, over {} events",
+    line("threshold", format("{:.3f} bits, over {} events and longer",
                              model::to_bits(data.threshold.value), model::kWindowEvents));
   }
   std::string ranges = merged_text(data);

@@ -81,6 +81,7 @@ struct ReportAlert {
   std::string device;  // of the stream, if it is one device's
   std::optional<std::uint64_t> vcpu;
   std::vector<ReportActor> actors;
+  std::string volume;  // what there was far too much of, if anything
   double score = 0;
   double threshold = 0;
   double p_value = 1;

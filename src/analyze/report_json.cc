@@ -68,7 +68,9 @@ void put_alert(JsonWriter& json, const ReportAlert& alert) {
   if (alert.vcpu) json.member("vcpu", *alert.vcpu);
   json.key("processes").begin_array();
   for (const ReportActor& actor : alert.actors) put_actor(json, actor);
-  json.end_array().member("score", alert.score).member("threshold", alert.threshold);
+  json.end_array();
+  if (!alert.volume.empty()) json.member("volume", alert.volume);
+  json.member("score", alert.score).member("threshold", alert.threshold);
   json.member("p_value", alert.p_value);
   json.member("first_event", alert.first_event).member("last_event", alert.last_event);
   json.member("alarm_event", alert.alarm_event);

@@ -55,6 +55,7 @@ std::string_view device_of(std::string_view text) {
 // What was not seen in training, for each of detect's words.
 std::string novelty_text(const ReportStep& step) {
   if (step.novelty == "unknown-device") return "training never saw this device";
+  if (step.novelty == "unknown-size") return "training never saw this register in this width";
   if (step.novelty == "unknown-access") return "training never saw this access on this device";
   if (step.novelty == "unknown-value")
     return "training saw this access, but never with this value or index";
@@ -229,10 +230,10 @@ std::string alert_text(const Report& report, std::size_t index) {
   out += labelled("when", when_text(alert));
   out += labelled("where", where_text(alert));
   out += who_text(alert);
-  out +=
-      labelled("score", format("{:.2f} bits an event, threshold {:.2f}; of normal blocks a share "
-                               "of {} scores as high",
-                               alert.score, alert.threshold, probability_text(alert.p_value)));
+  out += labelled("score", format("{:.2f} bits, threshold {:.2f}; of normal blocks a share of {} "
+                                  "scores as high",
+                                  alert.score, alert.threshold, probability_text(alert.p_value)));
+  if (!alert.volume.empty()) out += labelled("volume", escape_terminal(alert.volume));
   out += labelled("lost", lost_text(alert));
   out += "\n  the most abnormal steps\n";
   return out + steps_text(alert) + "\n" + raw_text(alert);

@@ -9,6 +9,7 @@
 #include "base/format.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "train/threshold.h"
 
 namespace iovm::cli {
 namespace {
@@ -40,7 +41,7 @@ void say_promise(const model::ModelData& data) {
   double need = train::needed(t.promise);
   std::string seen =
       have > 0 ? format("{} false alarms in {} of held-out work support at most {:.3g}{} (95 %)",
-                        train::alarms_at(c, t.value), amount_text(have, t.promise), t.expected,
+                        train::alarms_at(c, t), amount_text(have, t.promise), t.expected,
                         per_text(t.promise))
                : std::string("there is no held-out work");
   say(
@@ -80,7 +81,7 @@ void say_summary(const train::Training& training, const std::string& path) {
     say_promise(data);
   } else {
     say(
-        format("threshold {:.2f} bits per event over {} events; held out: {} events, {} blocks, "
+        format("threshold {:.2f} bits over {} events; held out: {} events, {} blocks, "
                "largest score {:.2f}",
                model::to_bits(data.threshold.value), model::kWindowEvents, c.events, c.blocks,
                c.largest.empty() ? 0.0 : model::to_bits(c.largest.front())));

@@ -3,6 +3,9 @@
 
 #include <algorithm>
 
+#include "base/format.h"
+#include "base/text.h"
+
 namespace iovm::detect {
 namespace {
 
@@ -18,7 +21,28 @@ Novelty strongest(const Alert& alert) {
   return novelty;
 }
 
+std::string_view rule_of(const Excess& excess) {
+  switch (excess.quantity) {
+    case model::Quantity::rewrites:
+      return "a disk's content read and written back";
+    case model::Quantity::sectors_written:
+      return "far more written to a disk than ever";
+    case model::Quantity::sectors_read:
+    case model::Quantity::regions:
+      return "far more read of a disk than ever";
+    default:
+      return "far more work on a device than ever";
+  }
+}
+
 }  // namespace
+
+std::string describe(const Excess& e) {
+  return iovm::format("{} within {}{}; training's busiest minutes had {}",
+                      model::describe(e.quantity, e.amount),
+                      describe_duration(std::chrono::nanoseconds(e.duration_ns)),
+                      e.whose == model::Whose::actor ? ", by one process" : "", e.usual);
+}
 
 std::string_view name_of(AlertKind kind) {
   switch (kind) {
@@ -26,6 +50,8 @@ std::string_view name_of(AlertKind kind) {
       return "window";
     case AlertKind::unseen:
       return "unseen";
+    case AlertKind::volume:
+      return "volume";
     case AlertKind::session:
       return "session";
     case AlertKind::user_space:
@@ -42,6 +68,8 @@ std::string_view name_of(Novelty novelty) {
       return "new-sequence";
     case Novelty::unknown_value:
       return "unknown-value";
+    case Novelty::unknown_size:
+      return "unknown-size";
     case Novelty::unknown_access:
       return "unknown-access";
     case Novelty::unknown_device:
@@ -53,6 +81,7 @@ std::string_view name_of(Novelty novelty) {
 std::string_view rule_of(const Alert& alert) {
   if (from_user_space(alert)) return "device access from user space";
   if (alert.kind == AlertKind::session) return "unusual session";
+  if (alert.kind == AlertKind::volume) return rule_of(*alert.excess);
   switch (strongest(alert)) {
     case Novelty::none:
       return "rare device access sequence";
@@ -60,6 +89,8 @@ std::string_view rule_of(const Alert& alert) {
       return "device accesses in an unknown order";
     case Novelty::unknown_value:
       return "unknown command or register value";
+    case Novelty::unknown_size:
+      return "known register in an unknown width";
     case Novelty::unknown_access:
       return "unknown access to a known device";
     case Novelty::unknown_device:
@@ -71,7 +102,7 @@ std::string_view rule_of(const Alert& alert) {
 int severity_of(const Alert& alert) {
   if (from_user_space(alert)) return 99;
   if (alert.score >= 2 * alert.threshold) return 73;
-  return strongest(alert) == Novelty::none ? 21 : 47;
+  return strongest(alert) == Novelty::none && !alert.excess ? 21 : 47;
 }
 
 }  // namespace iovm::detect

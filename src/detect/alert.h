@@ -16,6 +16,7 @@
 
 #include "model/streams.h"
 #include "model/symbol.h"
+#include "model/volume.h"
 #include "trace/context.h"
 #include "trace/event.h"
 
@@ -25,10 +26,12 @@ namespace iovm::detect {
 enum class AlertKind : std::uint8_t {
   window,      // the scores over a window of events
   unseen,      // several accesses that training never saw, close together
+  volume,      // the work of a minute, by how much more it is than training ever saw
   session,     // a whole session, by its mean score and its set of operations
   user_space,  // device I/O by code outside the guest's kernel, which training never saw there
 };
-std::string_view name_of(AlertKind kind);  // "window", "unseen", "session", "user-space"
+// "window", "unseen", "volume", "session", "user-space"
+std::string_view name_of(AlertKind kind);
 
 // Whose stream it is. What the stream is not divided by, is not set.
 struct StreamName {
@@ -46,7 +49,8 @@ enum class Novelty : std::uint8_t {
   none,            // seen after these very steps in training; only rare
   new_sequence,    // known operations in an order that training never showed
   unknown_value,   // a known access with a value or index never seen with it
-  unknown_access,  // a device known from training, an access never seen on it
+  unknown_size,    // a known register, read or written in a width never seen there
+  unknown_access,  // a device known from training, a register never seen on it, or never so used
   unknown_device,  // a device that training never saw
 };
 
@@ -83,6 +87,19 @@ struct Space {
   std::uint64_t events = 0;
 };
 
+// What there was more of than training ever saw, as it stood when the limit was passed.
+struct Excess {
+  model::Whose whose = model::Whose::device;  // one actor's work, or everybody's
+  model::Quantity quantity = model::Quantity::accesses;
+  std::uint64_t amount = 0;
+  std::uint64_t usual = 0;  // what training holds for much in a minute
+  std::uint64_t limit = 0;
+  std::uint64_t duration_ns = 0;
+};
+// "26 disk writes over what was read just before, within 38s, by one process; training's busiest
+// minutes had 0".
+std::string describe(const Excess& excess);
+
 // A process that acted in the episode, the one with the oddest steps first.
 struct Actor {
   std::uint32_t process = 0;
@@ -104,10 +121,13 @@ struct Alert {
   std::uint64_t alarm_event = 0;  // at which the threshold was passed
   std::uint64_t alarm_time = 0;
   std::uint64_t events = 0;  // of the stream in the episode
-  double score = 0;          // the largest windowed score, bits per event; or the session's
+  // The largest windowed score, in bits; the session's; of a volume, how many times more
+  // than usual, as its binary logarithm.
+  double score = 0;
   double threshold = 0;
-  double p_value = 1;       // share of normal blocks that score as high, from the calibration
-  std::vector<Step> steps;  // the most surprising ones, in the order of events
+  double p_value = 1;  // share of normal blocks that score as high, from the calibration
+  std::optional<Excess> excess;
+  std::vector<Step> steps;                 // the most surprising ones, in the order of events
   std::vector<model::Operation> sequence;  // what happened around the alarm, oldest first
   std::vector<Actor> actors;
   std::vector<Space> spaces;       // at most kMaxActors

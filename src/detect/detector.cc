@@ -22,7 +22,10 @@ Detector::Detector(const model::ModelData& data, const model::Model& model, std:
       map_(data.options.stream),
       vocabulary_(data.alphabet),
       user_access_(data),
-      scorer_(data) {}
+      scorer_(data),
+      norm_(data.volumes),
+      limits_(norm_, model::volume_excess(data.threshold.value, model.unknown())),
+      watch_(&limits_) {}
 
 Detector::~Detector() = default;
 
@@ -77,20 +80,29 @@ Status Detector::step(const trace::Context& context, const trace::Event& event) 
   bool scored = data_.options.method == model::Method::markov ||
                 record.before.length >= data_.options.context();
   s.scored += scored ? 1 : 0;
-  Bits mean = s.window.mean();
-  s.max_window = std::max(s.max_window, mean);
-  if (!s.episode) {
-    if (record.user) return open(context, index, AlertKind::user_space);
-    if (unseen(s)) return open(context, index, AlertKind::unseen);
-    if (mean > data_.threshold.value) return open(context, index, AlertKind::window);
+  model::VolumeWatch::Sight sight;
+  if (data_.options.scheme == model::Scheme::devices) {
+    sight = watch_.see(event, number_, token.device, tokenizer_.devices());
   }
-  if (s.episode) follow(s, record);
+  record.loud = sight.loud;
+  Bits mean = s.window.score();
+  s.max_window = std::max(s.max_window, mean);
+  if (s.episode) {
+    follow(s, record);
+    if (sight.passed != nullptr) blame(*s.episode, record, sight);
+    return {};
+  }
+  if (record.user) return open(context, index, AlertKind::user_space, sight);
+  if (unseen(s)) return open(context, index, AlertKind::unseen, sight);
+  if (mean > data_.threshold.value) return open(context, index, AlertKind::window, sight);
+  if (sight.passed != nullptr) return open(context, index, AlertKind::volume, sight);
   return {};
 }
 
 void Detector::loss(const trace::Event& event) {
   stats_.lost.add(trace::loss_of(event));
   tokenizer_.lost(event);
+  watch_.lost(event);
   for (model::StreamIndex i = 0; i < streams_.size(); ++i) {
     if (!map_.touches(event, i)) continue;
     streams_[i].state = {};
@@ -115,14 +127,14 @@ bool Detector::polls(model::Symbol symbol) const {
 // An episode takes one more event.
 void Detector::follow(Stream& s, const Record& record) {
   Episode& e = *s.episode;
-  Bits mean = s.window.mean();
+  Bits mean = s.window.score();
   e.count(record, data_.threshold.value);
   if (record.user) e.alert.kind = AlertKind::user_space;
   ++e.events;
   if (mean > data_.threshold.value) e.largest = std::max(e.largest, mean);
   // The window stays above the threshold for a while; the episode lasts as long as odd steps come.
   bool odd = (mean > data_.threshold.value && record.bits > data_.threshold.value) || unseen(s);
-  if (odd || record.user) {
+  if (odd || record.user || record.loud) {
     e.quiet = 0;
     e.alert.events = e.events;
     e.alert.last_event = record.event;
@@ -140,7 +152,7 @@ Status Detector::finish(const trace::Context& context) {
     }
     SessionScore score = scorer_(s.mean(), s.distinct, vocabulary_, tokenizer_.alphabet());
     if (s.scored == 0 || score.score <= data_.threshold.session) continue;
-    if (auto ok = open(context, i, AlertKind::session); !ok) return ok;
+    if (auto ok = open(context, i, AlertKind::session, {}); !ok) return ok;
     Alert& alert = s.episode->alert;
     alert.first_event = s.first_event;
     alert.first_time = s.first_time;

@@ -3,9 +3,9 @@
 // Events in, alerts out, the same way live and from a file. Each stream has one State of the shared
 // model, one window and the last steps; when the window's score passes the threshold the Detector
 // writes down why, at once, from what it has in hand (detect/alert.h). So it does at an access from
-// user space that nothing allows, and, where the promise is about sessions, at the end of a stream
-// whose session is unusual. Alarms of a stream that are close together are one episode, and one
-// alert (detect/episode.h).
+// user space that nothing allows, when somebody does far more on a device than training ever saw,
+// and, where the promise is about sessions, at the end of a stream whose session is unusual. Alarms
+// of a stream that are close together are one episode, and one alert (detect/episode.h).
 //
 // What is decided depends on the events alone, never on batches or wall-clock time: a recording
 // gives the same alerts from a file as live. In the steady state an event allocates nothing.
@@ -24,11 +24,13 @@
 #include "detect/user_access.h"
 #include "detect/vocabulary.h"
 #include "model/model_data.h"
+#include "model/volume_watch.h"
 #include "trace/source.h"
 
 namespace iovm::detect {
 
 struct Record;
+struct Episode;
 
 // Who is told.
 class AlertSink {
@@ -76,9 +78,12 @@ class Detector {
   Status step(const trace::Context& context, const trace::Event& event);
   void loss(const trace::Event& event);
   void follow(Stream& stream, const Record& record);
+  void blame(Episode& episode, const Record& record, const model::VolumeWatch::Sight& sight) const;
   bool unseen(const Stream& stream) const;
   bool polls(model::Symbol symbol) const;
-  Status open(const trace::Context& context, model::StreamIndex index, AlertKind kind);
+  // `sight`: of the event, where there may be too much of something.
+  Status open(const trace::Context& context, model::StreamIndex index, AlertKind kind,
+              const model::VolumeWatch::Sight& sight);
   Status close(const trace::Context& context, Stream& stream);
   StreamName name(const trace::Context& context, model::StreamIndex index) const;
   // An operation of the recording by its symbol.
@@ -96,6 +101,9 @@ class Detector {
   Vocabulary vocabulary_;
   UserAccess user_access_;
   SessionScorer scorer_;
+  model::VolumeNorm norm_;
+  model::VolumeLimits limits_;
+  model::VolumeWatch watch_;
   std::vector<Stream> streams_;
   std::uint64_t number_ = 0;  // of the next event
   DetectorStats stats_;

@@ -29,7 +29,8 @@ std::vector<const Record*>::const_iterator Detector::begin_of(
   return begin;
 }
 
-Status Detector::open(const trace::Context& context, model::StreamIndex index, AlertKind kind) {
+Status Detector::open(const trace::Context& context, model::StreamIndex index, AlertKind kind,
+                      const model::VolumeWatch::Sight& sight) {
   Stream& s = streams_[index];
   s.episode = std::make_unique<Episode>();
   Episode& e = *s.episode;
@@ -38,7 +39,7 @@ Status Detector::open(const trace::Context& context, model::StreamIndex index, A
   alert.stream = name(context, index);
   alert.utc_offset_ns = context.info.utc_offset_ns;
   alert.threshold = to_bits(data_.threshold.value);
-  e.largest = s.window.mean();
+  e.largest = s.window.score();
   alert.score = to_bits(e.largest);
   alert.p_value = model::p_value(data_.calibration, e.largest);
   alert.lost = stats_.lost.all();
@@ -47,7 +48,8 @@ Status Detector::open(const trace::Context& context, model::StreamIndex index, A
     window.push_back(&r);
     alert.sequence.push_back(seen(r.seen));
   });
-  if (kind == AlertKind::user_space) window.erase(window.begin(), std::prev(window.end()));
+  if (kind == AlertKind::user_space || kind == AlertKind::volume)
+    window.erase(window.begin(), std::prev(window.end()));
   if (kind == AlertKind::window || kind == AlertKind::unseen) {
     window.erase(window.begin(), begin_of(window, data_.threshold.value));
   }
@@ -56,6 +58,7 @@ Status Detector::open(const trace::Context& context, model::StreamIndex index, A
   alert.alarm_event = alert.last_event = window.back()->event;
   alert.alarm_time = alert.last_time = window.back()->time;
   alert.events = e.events = window.size();
+  // Of a volume the event that was too much; another alert may begin where the minute does.
   alert.id = iovm::format("{}-{}-{}", alert.stream.trace_id.substr(0, 8), alert.first_event, index);
   for (const Record* r : window) {
     e.count(*r, data_.threshold.value);
@@ -66,6 +69,7 @@ Status Detector::open(const trace::Context& context, model::StreamIndex index, A
   window.resize(std::min(window.size(), kMaxSteps));
   std::ranges::sort(window, {}, [](const Record* r) { return r->event; });
   for (const Record* r : window) alert.steps.push_back(explain(*r));
+  if (sight.passed != nullptr) blame(e, *window.back(), sight);
   ++s.alerts;
   ++stats_.alerts;
   return sink_.opened(alert);
@@ -74,8 +78,9 @@ Status Detector::open(const trace::Context& context, model::StreamIndex index, A
 Status Detector::close(const trace::Context& context, Stream& s) {
   std::unique_ptr<Episode> e = std::move(s.episode);
   Alert& alert = e->alert;
-  if (alert.kind != AlertKind::session) {
+  if (alert.kind != AlertKind::session && alert.kind != AlertKind::volume) {
     alert.score = to_bits(e->largest);
+    alert.threshold = to_bits(data_.threshold.value);
     alert.p_value = model::p_value(data_.calibration, e->largest);
   }
   alert.lost = stats_.lost.all();
@@ -90,6 +95,37 @@ Status Detector::close(const trace::Context& context, Stream& s) {
     alert.spaces.push_back({row.key, row.events});
   }
   return sink_.closed(alert);
+}
+
+// The episode is, among others, about the stretch that this record brought to its limit.
+void Detector::blame(Episode& e, const Record& record,
+                     const model::VolumeWatch::Sight& sight) const {
+  const model::Stretch& stretch = *sight.passed;
+  const model::Amounts& usual = *norm_.most(stretch.kind);
+  std::size_t worst = 0;
+  double most = 0;
+  for (std::size_t i = 0; i < model::kQuantities; ++i) {
+    double excess = model::excess(static_cast<model::Quantity>(i), stretch.amounts[i], usual[i]);
+    if (excess > most) worst = i, most = excess;
+  }
+  // Who did most of it stands out among those who only came by.
+  constexpr std::uint64_t kWeight = std::uint64_t{1} << 31;
+  if (sight.own != nullptr && sight.own->amounts[worst] >= stretch.amounts[worst] / 2) {
+    e.processes.weigh(record.process, kWeight);
+    if (record.cr3 != 0) e.spaces.weigh(record.cr3, kWeight);
+  }
+  Alert& alert = e.alert;
+  if (alert.excess) return;
+  alert.excess = Excess{stretch.kind.whose,       static_cast<model::Quantity>(worst),
+                        stretch.amounts[worst],   usual[worst],
+                        (*stretch.limits)[worst], record.time - stretch.first_time};
+  if (alert.kind != AlertKind::volume) return;
+  alert.first_event = stretch.first_event;
+  alert.first_time = stretch.first_time;
+  alert.events = e.events = stretch.amounts[0];
+  alert.score = most;
+  alert.threshold = model::volume_excess(data_.threshold.value, model_.unknown());
+  alert.p_value = model::p_value(data_.calibration, model::volume_bits(most, model_.unknown()));
 }
 
 model::Operation Detector::seen(model::Symbol symbol) const {
@@ -111,7 +147,8 @@ Step Detector::explain(const Record& record) const {
       step.novelty = Novelty::unknown_device;
       break;
     case model::kUnknownRegister:
-      step.novelty = Novelty::unknown_access;
+      step.novelty = vocabulary_.knows_in_other_size(step.operation) ? Novelty::unknown_size
+                                                                     : Novelty::unknown_access;
       break;
     case model::kUnknownValue:
       step.novelty = Novelty::unknown_value;

@@ -32,6 +32,7 @@ struct Record {
   model::Bits bits = 0;
   bool followed = true;
   bool user = false;  // from user space, and nothing allows it
+  bool loud = false;  // of work that there is far too much of
 };
 
 // Who acted, by how odd it was and how often. Bounded; whoever comes too late is not counted.
@@ -44,15 +45,9 @@ class Tally {
     std::uint64_t events = 0;
   };
 
-  void count(Key key, std::uint64_t odd) {
-    auto row = std::ranges::find(rows_, key, &Row::key);
-    if (row == rows_.end()) {
-      if (rows_.size() == kMost) return;
-      row = rows_.insert(rows_.end(), Row{key, 0, 0});
-    }
-    row->odd += odd;
-    ++row->events;
-  }
+  void count(Key key, std::uint64_t odd) { add(key, odd, 1); }
+  // Something odd that was no event of the episode.
+  void weigh(Key key, std::uint64_t odd) { add(key, odd, 0); }
   // The oddest first.
   std::vector<Row> sorted() const {
     std::vector<Row> out = rows_;
@@ -63,6 +58,17 @@ class Tally {
 
  private:
   static constexpr std::size_t kMost = 64;
+
+  void add(Key key, std::uint64_t odd, std::uint64_t events) {
+    auto row = std::ranges::find(rows_, key, &Row::key);
+    if (row == rows_.end()) {
+      if (rows_.size() == kMost) return;
+      row = rows_.insert(rows_.end(), Row{key, 0, 0});
+    }
+    row->odd += odd;
+    row->events += events;
+  }
+
   std::vector<Row> rows_;
 };
 

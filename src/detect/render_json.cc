@@ -52,6 +52,27 @@ void put_device(JsonWriter& json, const model::Device& device) {
   json.end_object();
 }
 
+// Escape to Host: what odd use of an emulated device is good for. Far too much use of a disk is
+// ransomware's, or a wiper's; of much reading alone nobody can say what it is for.
+void put_technique(JsonWriter& json, const Alert& alert) {
+  bool volume = alert.kind == AlertKind::volume;
+  bool impact = volume && (alert.excess->quantity == model::Quantity::rewrites ||
+                           alert.excess->quantity == model::Quantity::sectors_written);
+  if (volume && !impact) return;
+  json.key("threat").begin_object().member("framework", "MITRE ATT&CK");
+  json.key("technique").begin_object().member("id", impact ? "T1486" : "T1611");
+  json.member("name", impact ? "Data Encrypted for Impact" : "Escape to Host");
+  json.end_object().end_object();
+}
+
+void put_excess(JsonWriter& json, const Excess& e) {
+  json.key("volume").begin_object().member("text", describe(e));
+  json.member("what", model::name_of(e.quantity)).member("amount", e.amount);
+  json.member("usual", e.usual).member("limit", e.limit);
+  json.member("duration_ns", e.duration_ns);
+  json.member("whose", e.whose == model::Whose::actor ? "actor" : "device").end_object();
+}
+
 void put_ours(JsonWriter& json, const Alert& alert) {
   json.member("alert_id", alert.id).member("alert_kind", name_of(alert.kind));
   json.member("trace", alert.stream.trace);
@@ -85,6 +106,7 @@ void put_ours(JsonWriter& json, const Alert& alert) {
   json.member("last", alert.last_event).member("alarm", alert.alarm_event);
   json.member("first_time", alert.first_time).member("last_time", alert.last_time);
   json.member("alarm_time", alert.alarm_time).member("events", alert.events).end_object();
+  if (alert.excess) put_excess(json, *alert.excess);
   json.key("sequence").begin_array();
   for (const model::Operation& o : alert.sequence) json.value(model::describe(o));
   json.end_array().key("steps").begin_array();
@@ -104,10 +126,7 @@ std::string alert_json(const Alert& alert, Phase phase) {
   }
   json.member("severity", severity_of(alert)).member("id", alert.id).end_object();
   json.key("rule").begin_object().member("name", rule_of(alert)).end_object();
-  // Escape to Host: what odd use of an emulated device is good for.
-  json.key("threat").begin_object().member("framework", "MITRE ATT&CK");
-  json.key("technique").begin_object().member("id", "T1611").member("name", "Escape to Host");
-  json.end_object().end_object();
+  put_technique(json, alert);
   json.key("iovm").begin_object();
   put_ours(json, alert);
   json.end_object().end_object();

@@ -26,6 +26,11 @@ std::string time_text(const Alert& alert, std::uint64_t time) {
   return iovm::format("{}.{:09}", time / 1000000000, time % 1000000000);
 }
 
+std::string_view unit_of(AlertKind kind) {
+  if (kind == AlertKind::volume) return "doublings of what is usual";
+  return kind == AlertKind::session ? "a session's score" : "bits";
+}
+
 std::string step_text(const Step& step) {
   std::string text =
       iovm::format("    {} {} ({:.1f} bits, {}", step.event, model::describe(step.operation),
@@ -59,7 +64,7 @@ std::string alert_text(const Alert& alert, Phase phase) {
   if (alert.stream.process) what = alert.actors.empty() ? "process" : "";
   if (alert.stream.vcpu) what = iovm::format("vCPU {}", *alert.stream.vcpu);
   if (!what.empty()) text += " " + what;
-  std::string_view unit = alert.kind == AlertKind::session ? "a session's score" : "bits/event";
+  std::string_view unit = unit_of(alert.kind);
   text += iovm::format(": {}{}: {:.2f} {} (threshold {:.2f}, p {:.2g}), events {}-{}",
                        phase == Phase::closed ? "over: " : "", rule_of(alert), alert.score, unit,
                        alert.threshold, alert.p_value, alert.first_event, alert.last_event);
@@ -74,6 +79,7 @@ std::string alert_text(const Alert& alert, Phase phase) {
   }
   text += " [" + alert.id + "]\n";
   if (phase == Phase::closed) return text;
+  if (alert.excess) text += "    " + describe(*alert.excess) + "\n";
   for (const Step& step : alert.steps) text += step_text(step);
   return text;
 }

@@ -29,6 +29,14 @@ void Vocabulary::extend(const model::Alphabet& seen) {
   }
 }
 
+bool Vocabulary::knows_in_other_size(const model::Operation& operation) const {
+  model::Operation access = model::access_of(operation);
+  return std::ranges::any_of(accesses_, [&access](model::Operation known) {
+    known.size = access.size;
+    return known == access;
+  });
+}
+
 model::Symbol Vocabulary::look_up(const model::Operation& operation) const {
   auto it = std::ranges::lower_bound(alphabet_, operation);
   if (it != alphabet_.end() && *it == operation) {

@@ -22,6 +22,9 @@ class Vocabulary {
     return map_[symbol];
   }
 
+  // True if training saw the access but for its width. Not fast.
+  bool knows_in_other_size(const model::Operation& operation) const;
+
  private:
   void extend(const model::Alphabet& seen);
   model::Symbol look_up(const model::Operation& operation) const;

@@ -145,6 +145,10 @@ Result<ModelData> merge(const ModelData& a, const ModelData& b) {
   out.sets = renamed(a.sets, from_a);
   std::ranges::copy(renamed(b.sets, from_b), std::back_inserter(out.sets));
   out.sets = canonical(std::move(out.sets), symbol_hashes(out.alphabet));
+  out.volumes = merged(a.volumes, b.volumes);
+  if (out.volumes.size() > kMaxVolumeRows) {
+    return input_error("the models together have too many kinds of devices");
+  }
   std::ranges::set_union(a.allowed, b.allowed, std::back_inserter(out.allowed));
   if (out.ngrams.size() > kMaxNgrams) {
     return input_error("the models together have too many different sequences");

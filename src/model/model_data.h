@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // ModelData: a model as it is kept and merged - what was counted, over which alphabet, which sets
-// of symbols the sessions had, from which recordings, and what the calibration found. Model
+// of symbols the sessions had, how much was done in a minute, from which recordings, and what the
+// calibration found. Model
 // (model/model.h) is made from it for scoring. Canonical: the alphabet is sorted, the n-grams are
 // sorted, so that the same training gives the same bytes, and merging two trainings gives the
 // counts of one training on everything, bit for bit.
@@ -16,6 +17,7 @@
 #include "base/result.h"
 #include "model/model.h"
 #include "model/session_sets.h"
+#include "model/volume.h"
 
 namespace iovm::model {
 
@@ -46,12 +48,15 @@ std::string describe(const Promise& promise);  // "1/day", "5/1000000 events"
 
 // Held-out normal data, scored by a model that had not seen it. The sample is of blocks: the
 // largest windowed score in each run of kBlockEvents events of a stream, which is how far alarms of
-// one incident are apart, so that blocks above a threshold count as alarms do.
+// one incident are apart, and the excess of each stretch of work (model/volume.h), brought to the
+// same scale. So blocks above a threshold count as alarms do, of either kind.
 inline constexpr std::uint32_t kWindowEvents = 32;
 inline constexpr std::uint32_t kBlockEvents = 200;
 inline constexpr std::size_t kMaxSample = 10000;
 inline constexpr std::uint32_t kLeastUnseen = 6;
 inline constexpr std::uint32_t kMostUnseen = kWindowEvents / 2;
+// By how many accesses that training never saw a block had in one window, at most: how many blocks.
+using UnseenCounts = std::array<std::uint64_t, kWindowEvents + 1>;
 
 // How the two views of a session are put on one scale: what held-out sessions had.
 struct SessionScale {
@@ -72,9 +77,9 @@ inline constexpr std::size_t kMaxSessionSample = 65536;
 struct Calibration {
   std::uint64_t events = 0;
   std::uint64_t duration_ns = 0;
-  std::uint64_t sessions = 0;      // held-out recordings (or parts of one)
-  std::uint64_t blocks = 0;        // in all
-  std::uint32_t unseen = 0;        // the most accesses in one window that training never saw
+  std::uint64_t sessions = 0;  // held-out recordings (or parts of one)
+  std::uint64_t blocks = 0;    // in all
+  UnseenCounts unseen = {};
   std::vector<Bits> largest = {};  // of the blocks' scores, largest first; at most kMaxSample
   SessionScale scale = {};
   std::vector<double> scores = {};  // of sessions, largest first; at most kMaxSessionSample
@@ -105,6 +110,7 @@ struct ModelData {
   std::vector<Operation> alphabet;  // sorted; operation i has the symbol kFirstSymbol + i
   Ngrams ngrams;
   SessionSets sets;
+  Volumes volumes;
   // What may do I/O from user space without an alarm: "device:KEY" and "process:NAME", sorted.
   std::vector<std::string> allowed;
   std::vector<Origin> origins;  // sorted

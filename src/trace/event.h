@@ -128,6 +128,11 @@ struct LossTotals {
   std::uint64_t damaged = 0;
 
   void add(Loss loss);
+  void add(const LossTotals& other) {
+    ring += other.ring;
+    source += other.source;
+    damaged += other.damaged;
+  }
   std::uint64_t all() const { return ring + source + damaged; }
 };
 

@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <set>
 
-#include "model/poll_fold.h"
 #include "model/symbol_set.h"
+#include "train/threshold.h"
 
 namespace iovm::train {
 namespace {
@@ -15,7 +15,7 @@ using model::kNoSymbol;
 using model::Ngrams;
 using model::Symbol;
 
-constexpr std::size_t kMaxSessions = 64;
+constexpr std::size_t kMaxRecordings = 64;
 
 std::uint64_t duration(const model::Origin& origin) {
   return origin.last_time - origin.first_time;
@@ -23,136 +23,61 @@ std::uint64_t duration(const model::Origin& origin) {
 
 }  // namespace
 
-// One recording on its way through: its own tokenizer and streams, symbols of the trainer's
-// alphabet.
-class Trainer::Pass {
- public:
-  Pass(Trainer& trainer)
-      : trainer_(trainer),
-        tokenizer_(trainer.options_.scheme),
-        streams_(trainer.options_.stream),
-        counter_(trainer.counted()) {}
-
-  void event(const trace::Event& event) {
-    if (session_.origin.events == 0) session_.origin.first_time = event.time;
-    session_.origin.last_time = std::max(session_.origin.last_time, event.time);
-    ++session_.origin.events;
-    model::Token token = tokenizer_(event);
-    if (token.symbol >= symbols_.size()) learn_symbols();
-    Symbol symbol = symbols_[token.symbol];
-    model::StreamIndex stream = streams_(event, token.device);
-    if (stream >= contexts_.size()) {
-      contexts_.resize(stream + 1, Counter::kStart);
-      distinct_.resize(stream + 1);
-      folds_.resize(stream + 1);
-    }
-    if (folds_[stream].repeats(symbol) && polls_[token.symbol]) return;
-    contexts_[stream] = counter_.add(contexts_[stream], symbol);
-    distinct_[stream].add(symbol);
-    session_.tokens.push_back({stream, symbol});
-  }
-
-  void loss(const trace::Event& event) {
-    trainer_.training_.lost.add(trace::loss_of(event));
-    session_.origin.lost += std::max<std::uint64_t>(trace::loss_of(event).count, 1);
-    tokenizer_.lost(event);
-    for (model::StreamIndex s = 0; s < contexts_.size(); ++s) {
-      if (!streams_.touches(event, s) || contexts_[s] == Counter::kStart) continue;
-      contexts_[s] = Counter::kStart;
-      folds_[s].clear();
-      session_.tokens.push_back({s, kNoSymbol});
-    }
-  }
-
-  Session finish(const trace::Context& context) {
-    session_.origin.id = context.info.id;
-    session_.origin.source = context.info.source;
-    session_.starts =
-        static_cast<std::int64_t>(session_.origin.first_time) + context.info.utc_offset_ns;
-    session_.ngrams = counter_.ngrams();
-    for (const model::SymbolSet& set : distinct_) session_.sets.push_back({set.symbols(), 1});
-    session_.sets = model::canonical(std::move(session_.sets));
-    trainer_.training_.left_out += counter_.left_out();
-    return std::move(session_);
-  }
-
- private:
-  void learn_symbols() {
-    const model::Alphabet& seen = tokenizer_.alphabet();
-    for (auto s = static_cast<Symbol>(symbols_.size()); s < seen.size(); ++s) {
-      symbols_.push_back(s < kFirstSymbol ? s : trainer_.alphabet_.intern(seen.operation(s)));
-      polls_.push_back(s >= kFirstSymbol && trainer_.options_.scheme == model::Scheme::devices &&
-                       model::can_poll(seen.operation(s)));
-    }
-  }
-
-  Trainer& trainer_;
-  model::Tokenizer tokenizer_;
-  model::StreamMap streams_;
-  Counter counter_;
-  std::vector<Symbol> symbols_;             // by the tokenizer's
-  std::vector<bool> polls_;                 // by the tokenizer's
-  std::vector<Counter::Context> contexts_;  // by stream
-  std::vector<model::PollFold> folds_;      // by stream
-  std::vector<model::SymbolSet> distinct_;  // by stream
-  Session session_;
-};
-
 Status Trainer::add(trace::EventSource& source, Use use) {
-  Pass pass(*this);
+  RecordingPass pass(options_, alphabet_, counted());
   for (;;) {
     auto batch = source.next();
     if (!batch) return std::move(batch).error();
     if (batch->empty()) break;
-    for (const trace::Event& event : *batch) {
-      if (event.kind == trace::EventKind::loss) {
-        pass.loss(event);
-      } else {
-        pass.event(event);
-      }
-    }
+    for (const trace::Event& event : *batch) pass.take(event);
   }
-  Session session = pass.finish(source.context());
+  Recording recording = pass.finish(source.context());
+  training_.lost.add(recording.lost);
+  training_.left_out += recording.left_out;
   if (use == Use::calibrate) {
-    training_.held_out += session.origin.events;
-    session.ngrams = {};
-    held_.push_back(std::move(session));
+    training_.held_out += recording.origin.events;
+    recording.ngrams = {};
+    held_.push_back(std::move(recording));
     return {};
   }
-  training_.events += session.origin.events;
-  sessions_.push_back(std::move(session));
-  std::stable_sort(sessions_.begin(), sessions_.end(),
-                   [](const Session& a, const Session& b) { return a.starts < b.starts; });
+  training_.events += recording.origin.events;
+  recordings_.push_back(std::move(recording));
+  std::stable_sort(recordings_.begin(), recordings_.end(),
+                   [](const Recording& a, const Recording& b) { return a.starts < b.starts; });
   compact();
   return {};
 }
 
-// Keeps the number of sessions and of tokens within bounds; the earliest give way.
+// Keeps the number of recordings and of tokens within bounds; the earliest give way.
 void Trainer::compact() {
   std::size_t tokens = 0;
-  for (auto it = sessions_.rbegin(); it != sessions_.rend(); ++it) {
+  for (auto it = recordings_.rbegin(); it != recordings_.rend(); ++it) {
     tokens += it->tokens.size();
     // A single recording that is larger than the budget keeps its latest part.
-    if (tokens > kTokenBudget && it == sessions_.rbegin()) {
-      it->tokens.erase(it->tokens.begin(),
-                       it->tokens.end() - static_cast<std::ptrdiff_t>(kTokenBudget));
+    if (tokens > kTokenBudget && it == recordings_.rbegin()) {
+      std::size_t gone = tokens - kTokenBudget;
+      it->tokens.erase(it->tokens.begin(), it->tokens.begin() + static_cast<std::ptrdiff_t>(gone));
+      std::erase_if(it->work, [gone](const Work& w) { return w.token < gone; });
+      for (Work& w : it->work) w.token -= gone;
       tokens = kTokenBudget;
     } else if (tokens > kTokenBudget) {
       it->tokens = {};
+      it->work = {};
     }
   }
-  if (sessions_.size() <= kMaxSessions) return;
-  Session& first = sessions_.front();
+  if (recordings_.size() <= kMaxRecordings) return;
+  Recording& first = recordings_.front();
   old_ = old_.length == 0 ? std::move(first.ngrams) : merged(old_, first.ngrams);
   old_sets_.insert(old_sets_.end(), first.sets.begin(), first.sets.end());
   old_sets_ = model::canonical(std::move(old_sets_));
+  old_volumes_ = model::merged(old_volumes_, first.volumes);
   old_origins_.push_back(first.origin);
-  sessions_.erase(sessions_.begin());
+  recordings_.erase(recordings_.begin());
 }
 
 std::size_t Trainer::held_out() const {
-  std::size_t all = sessions_.size() + old_origins_.size();
-  return std::min(sessions_.size(), all / 3 + (all % 3 != 0 ? 1 : 0));
+  std::size_t all = recordings_.size() + old_origins_.size();
+  return std::min(recordings_.size(), all / 3 + (all % 3 != 0 ? 1 : 0));
 }
 
 std::uint32_t Trainer::counted() const {
@@ -160,24 +85,25 @@ std::uint32_t Trainer::counted() const {
 }
 
 Trainer::Split Trainer::split_recordings() const {
-  Split split{old_, old_sets_, {}};
+  Split split{old_, old_sets_, old_volumes_, {}};
   split.ngrams.length = counted() + 1;
   std::size_t out = held_.empty() ? held_out() : 0;
-  for (std::size_t i = 0; i + out < sessions_.size(); ++i) {
-    const Session& s = sessions_[i];
+  for (std::size_t i = 0; i + out < recordings_.size(); ++i) {
+    const Recording& s = recordings_[i];
     split.ngrams = merged(split.ngrams, s.ngrams);
     split.sets.insert(split.sets.end(), s.sets.begin(), s.sets.end());
+    split.volumes = model::merged(split.volumes, s.volumes);
   }
   split.sets = model::canonical(std::move(split.sets));
-  for (const Session& s : held_.empty() ? std::span(sessions_).last(out) : std::span(held_)) {
-    split.held.push_back({{}, s.tokens, duration(s.origin)});
+  for (const Recording& s : held_.empty() ? std::span(recordings_).last(out) : std::span(held_)) {
+    split.held.push_back({{}, s.tokens, s.work, duration(s.origin)});
   }
   return split;
 }
 
 // A recording by itself is cut: between its sessions, or in time.
 Trainer::Split Trainer::split_one() const {
-  const std::vector<Token>& all = sessions_.front().tokens;
+  const std::vector<Token>& all = recordings_.front().tokens;
   std::size_t time = all.size() - all.size() / 3;
   model::StreamIndex streams = 0;
   for (const Token& token : all) streams = std::max(streams, token.stream + 1);
@@ -187,7 +113,7 @@ Trainer::Split Trainer::split_one() const {
   Counter counter(counted());
   std::vector<Counter::Context> contexts(streams, Counter::kStart);
   std::vector<model::SymbolSet> distinct(streams);
-  Split::Part part{{}, {}, duration(sessions_.front().origin) / 3};
+  Split::Part part{{}, {}, {}, duration(recordings_.front().origin) / 3};
   for (std::size_t i = 0; i < all.size(); ++i) {
     const Token& token = all[i];
     if (whole ? token.stream >= first : i >= time) {
@@ -201,6 +127,16 @@ Trainer::Split Trainer::split_one() const {
   split.ngrams = counter.ngrams();
   for (const model::SymbolSet& set : distinct) split.sets.push_back({set.symbols(), 1});
   split.sets = model::canonical(std::move(split.sets));
+  // Where sessions are held out, amounts are not: they are not theirs alone.
+  std::vector<Work> earlier;
+  for (const Work& w : recordings_.front().work) {
+    if (whole || w.token < time) {
+      earlier.push_back(w);
+    } else {
+      part.work.push_back(w);
+    }
+  }
+  split.volumes = volumes_of(earlier);
   split.held.push_back(std::move(part));
   return split;
 }
@@ -222,15 +158,17 @@ std::vector<bool> Trainer::unseen(const model::SessionSets& earlier) const {
 
 // Counts the earlier work alone, and scores the later with it.
 model::Calibration Trainer::calibrate() {
-  bool one = held_.empty() && sessions_.size() + old_origins_.size() == 1;
+  bool one = held_.empty() && recordings_.size() + old_origins_.size() == 1;
   Split split = one ? split_one() : split_recordings();
   split.ngrams = model::shortened(split.ngrams, options_.context() + 1);
   model::Model model(options_, split.ngrams, alphabet_.size());
   model::SetView sets(split.sets, alphabet_.size());
+  model::VolumeNorm norm(split.volumes);
   Calibrator calibrator(model, sets, unseen(split.sets));
   for (const Split::Part& part : split.held) {
     calibrator.session(part.own.empty() ? part.tokens : std::span<const Token>(part.own),
                        part.duration_ns);
+    calibrator.work(part.work, norm);
   }
   return calibrator.take();
 }
@@ -265,11 +203,13 @@ Result<Training> Trainer::finish() {
   data.ngrams = old_;
   data.ngrams.length = counted() + 1;
   data.sets = old_sets_;
+  data.volumes = old_volumes_;
   data.origins = old_origins_;
-  for (const Session& session : sessions_) {
-    data.ngrams = merged(data.ngrams, session.ngrams);
-    data.sets.insert(data.sets.end(), session.sets.begin(), session.sets.end());
-    data.origins.push_back(session.origin);
+  for (const Recording& recording : recordings_) {
+    data.ngrams = merged(data.ngrams, recording.ngrams);
+    data.sets.insert(data.sets.end(), recording.sets.begin(), recording.sets.end());
+    data.volumes = model::merged(data.volumes, recording.volumes);
+    data.origins.push_back(recording.origin);
   }
   data.ngrams = model::shortened(data.ngrams, options_.context() + 1);
   if (data.ngrams.size() > model::kMaxNgrams) {

@@ -25,7 +25,7 @@
 #include "model/tokenizer.h"
 #include "trace/source.h"
 #include "train/calibration.h"
-#include "train/counter.h"
+#include "train/recording.h"
 
 namespace iovm::train {
 
@@ -53,27 +53,20 @@ class Trainer {
   Result<Training> finish();
 
  private:
-  struct Session {
-    model::Origin origin;
-    std::int64_t starts = 0;  // UTC, as far as known
-    model::Ngrams ngrams;     // in the trainer's alphabet
-    model::SessionSets sets;
-    std::vector<Token> tokens;
-  };
-
   // The earlier work, counted, and the later, to be scored with it.
   struct Split {
     model::Ngrams ngrams;
     model::SessionSets sets;
+    model::Volumes volumes;
     struct Part {
       std::vector<Token> own;  // of a part of a recording
       std::span<const Token> tokens;
+      std::vector<Work> work;
       std::uint64_t duration_ns = 0;
     };
     std::vector<Part> held;
   };
 
-  class Pass;
   void compact();
   std::size_t held_out() const;
   Split split_recordings() const;
@@ -86,11 +79,12 @@ class Trainer {
   model::Options options_;
   model::Promise promise_;
   model::Alphabet alphabet_;
-  std::vector<Session> sessions_;
-  std::vector<Session> held_;  // of calibration alone
+  std::vector<Recording> recordings_;
+  std::vector<Recording> held_;  // of calibration alone
   std::vector<model::Origin> old_origins_;
-  model::Ngrams old_;  // of sessions that cannot be held out any more
+  model::Ngrams old_;  // of recordings that cannot be held out any more
   model::SessionSets old_sets_;
+  model::Volumes old_volumes_;
   bool chooses_ = false;
   Training training_;
 };

@@ -66,7 +66,7 @@ TEST(Report, TextTellsWhatWhoWhereAndWhy) {
            process evil\x1b[2J (pid 266), user: 40 events, confidence high (current task)
            process unknown (not resolved): 2 events
            address space (CR3) 0xf6e0000; code in the user half (or firmware), first RIP 0x401000
-  score    16.97 bits an event, threshold 6.76; of normal blocks a share of 0.003 scores as high
+  score    16.97 bits, threshold 6.76; of normal blocks a share of 0.003 scores as high
   lost     7 events lost in the recording until then; 1 losses (7 events) within 200 events of it:
            parts of it may be missing
 

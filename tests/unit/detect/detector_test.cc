@@ -349,6 +349,9 @@ TEST_F(DetectorTest, NoveltyTellsDevicesFromRegistersFromOrder) {
   guest.in(0x3f7);
   EXPECT_EQ(detect().alerts.front().steps.front().novelty, Novelty::unknown_access);
   guest.events.clear();
+  for (int i = 0; i < 30; ++i) guest.in(0x3f4, 0x80, 2);
+  EXPECT_EQ(detect().alerts.front().steps.front().novelty, Novelty::unknown_size);
+  guest.events.clear();
   guest.in(0x3f4, 0x80);
   EXPECT_EQ(detect().alerts.front().steps.back().novelty, Novelty::none);
   data.threshold.value = model::kOneBit / 8;  // not yet at the first one
@@ -435,55 +438,59 @@ TEST_F(DetectorTest, AnAlertOfPageTablesOfWhichNothingElseIsKnownSaysSo) {
   EXPECT_THAT(alert_json(alert), HasSubstr("\"kind\":\"address space\""));
 }
 
-// Attacks that know how they are looked for.
-
-TEST_F(DetectorTest, AnOddAccessEvery200MillisecondsIsOneAlert) {
-  for (int i = 0; i < 40; ++i) {
-    guest.pause(200'000'000);
-    venom(guest, 1);
+// A floppy that a minute of training never asked for more than 500 accesses.
+void learn_volumes(model::ModelData& data) {
+  model::VolumeCounter counter;
+  for (model::Whose whose : {model::Whose::actor, model::Whose::device}) {
+    counter.add({model::pc_device(model::PcDevice::floppy), whose}, {500, 250, 0, 0, 0, 0});
   }
-  EXPECT_EQ(detect().alerts.size(), 1u);
+  data.volumes = counter.volumes();
 }
 
-TEST_F(DetectorTest, AnAttackInTwoHalvesAroundALossIsFoundInEach) {
-  normal_work(guest, 5);
-  venom(guest, 60);
-  guest.lose(100);
-  guest.pause(kForgottenNs);
-  venom(guest, 60);
-  EXPECT_EQ(detect().alerts.size(), 2u);
-}
-
-TEST_F(DetectorTest, OneModelServesTwoVmsAndTheirStreamsStayApart) {
-  context.vms.emplace_back().name = "web-2";
-  TestGuest other;
-  other.vm = 1;
+TEST_F(DetectorTest, FarMoreNormalWorkThanEverIsOneAlertThatNamesWhoDidIt) {
+  learn_volumes(data);
   normal_work(guest, 20);
-  venom(guest, 60);
-  normal_work(other, 22);
-  std::vector<trace::Event> mixed;
-  for (std::size_t i = 0; i < std::max(guest.events.size(), other.events.size()); ++i) {
-    if (i < guest.events.size()) mixed.push_back(guest.events[i]);
-    if (i < other.events.size()) mixed.push_back(other.events[i]);
-  }
-  guest.events = mixed;
+  guest.process = 0;
+  normal_work(guest, 200);
+  guest.process = static_cast<std::uint32_t>(trace::Unknown::not_recorded);
+  normal_work(guest, 2);
   Collector got = detect();
   ASSERT_EQ(got.alerts.size(), 1u);
-  EXPECT_EQ(got.alerts.front().stream.vm_name, "web-1");
+  const Alert& alert = got.alerts.front();
+  EXPECT_EQ(alert.kind, AlertKind::volume);
+  ASSERT_TRUE(alert.excess);
+  EXPECT_EQ(alert.excess->amount, alert.excess->limit);
+  EXPECT_GT(alert.score, alert.threshold);
+  EXPECT_EQ(alert.actors.front().info.pid, 266);
+  EXPECT_THAT(got.json, HasSubstr(R"("volume":{"text":")"));
+  EXPECT_THAT(alert_text(alert), HasSubstr("training's busiest minutes had"));
 }
 
-// One odd command among three sectors that are read as a driver does: how much of it passes.
-TEST_F(DetectorTest, AnAttackPaddedWithNormalWorkIsDiluted) {
-  int least = 0;
-  for (int padding = 0; padding < 8 && least == 0; ++padding) {
-    guest.events.clear();
-    for (int i = 0; i < 40; ++i) {
-      venom(guest, 2);
-      normal_work(guest, padding);
-    }
-    if (detect().alerts.empty()) least = padding;
+TEST_F(DetectorTest, AsMuchWorkAMinuteAsTrainingSawIsNoAlarmHoweverLongItGoesOn) {
+  learn_volumes(data);
+  for (int minute = 0; minute < 30; ++minute) {
+    normal_work(guest, 14);
+    guest.pause(60'000'000'000);
   }
-  EXPECT_EQ(least, 1) << "rounds of normal work around two bytes that hide them from windows";
+  EXPECT_TRUE(detect().alerts.empty());
+}
+
+TEST_F(DetectorTest, TooMuchOfAnAttackIsPartOfItsAlert) {
+  learn_volumes(data);
+  venom(guest, 4000);
+  Collector got = detect();
+  ASSERT_EQ(got.alerts.size(), 1u);
+  EXPECT_NE(got.alerts.front().kind, AlertKind::volume);
+  EXPECT_TRUE(got.alerts.front().excess);
+}
+
+TEST_F(DetectorTest, TooMuchForMinutesIsOneAlert) {
+  learn_volumes(data);
+  for (int i = 0; i < 6000; ++i) {
+    normal_work(guest, 1);
+    guest.pause(50'000'000);
+  }
+  EXPECT_EQ(detect().alerts.size(), 1u);
 }
 
 }  // namespace

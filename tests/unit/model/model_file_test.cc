@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/format.h"
 #include "trace/file_head.h"
 #include "trace/frame.h"
 
@@ -28,6 +29,9 @@ class ModelFileTest : public testing::Test {
     data.calibration.scale = {.bits_mean = 1, .bits_sd = 2, .set_mean = 0.5, .set_sd = 0.25};
     data.calibration.scores = {3.5, -1};
     data.sets = {{{kFirstSymbol}, 2}, {{kFirstSymbol, kFirstSymbol + 1}, 1}};
+    data.volumes = {{{read.device, Whose::actor}, Quantity::accesses, 3, 2},
+                    {{read.device, Whose::device}, Quantity::accesses, 9, 1}};
+    data.calibration.unseen[2] = 5;
     data.allowed = {"device:cmos", "process:hwclock"};
     data.threshold.value = 6 * kOneBit;
   }
@@ -125,6 +129,7 @@ TEST_F(ModelFileTest, RefusesUnsortedSequences) {
 
 TEST_F(ModelFileTest, RefusesASampleLargerThanItsNumber) {
   data.calibration.blocks = 1;
+  data.calibration.unseen = {};
   EXPECT_THAT(error_of_data(), HasSubstr("sample"));
 }
 
@@ -136,6 +141,26 @@ TEST_F(ModelFileTest, RefusesSetsThatAreNotCanonical) {
     data.sets = bad;
     EXPECT_THAT(error_of_data(), HasSubstr("set of a session"));
   }
+}
+
+TEST_F(ModelFileTest, RefusesAmountsThatAreNotCanonical) {
+  VolumeRow good = data.volumes[0];
+  VolumeRow other = data.volumes[1];
+  std::vector<Volumes> wrong = {{other, good}, {good, good}};
+  for (VolumeRow bad : {good, good, good, good}) wrong.push_back({bad});
+  wrong[2][0].count = 0;
+  wrong[3][0].step = 0;
+  wrong[4][0].quantity = static_cast<Quantity>(kQuantities);
+  wrong[5][0].kind.whose = static_cast<Whose>(2);
+  for (const Volumes& volumes : wrong) {
+    data.volumes = volumes;
+    EXPECT_THAT(error_of_data(), HasSubstr("amount of work"));
+  }
+}
+
+TEST_F(ModelFileTest, RefusesMoreBlocksWithUnseenAccessesThanBlocks) {
+  data.calibration.unseen[0] = 5;
+  EXPECT_THAT(error_of_data(), HasSubstr("unseen accesses"));
 }
 
 TEST_F(ModelFileTest, RefusesAScaleOfZeroAndScoresOutOfOrder) {
@@ -161,21 +186,25 @@ TEST_F(ModelFileTest, TakesNoMemoryForACountThatCannotBeThere) {
 
 // Files as versions of iovm wrote them: see docs/model-format.md.
 TEST_F(ModelFileTest, ReadsTheGoldenFileAndWritesItAgain) {
-  auto got = read_model(IOVM_TEST_DATA "/model/good-v2.iovmm");
+  auto got = read_model(IOVM_TEST_DATA "/model/good-v3.iovmm");
   ASSERT_TRUE(got) << got.error().message();
   EXPECT_EQ(got->options.stream, StreamKind::process);
   EXPECT_EQ(got->options.session, SessionView::combined);
-  EXPECT_EQ(got->alphabet.size(), 4u);
+  EXPECT_EQ(got->alphabet.size(), 7u);
+  EXPECT_EQ(got->volumes.size(), 16u);
   EXPECT_EQ(got->sets.size(), 2u);
   EXPECT_EQ(got->allowed, std::vector<std::string>{"device:cmos"});
   EXPECT_EQ(*decode_model(encode_model(*got)), *got);
 }
 
 TEST_F(ModelFileTest, RefusesGoldenFilesThatAreOldOrDamaged) {
-  auto old = read_model(IOVM_TEST_DATA "/model/old-v1.iovmm");
-  ASSERT_FALSE(old);
-  EXPECT_THAT(old.error().message(), HasSubstr("version 1, and this iovm reads version 2"));
-  auto flipped = read_model(IOVM_TEST_DATA "/model/flipped-v2.iovmm");
+  for (int version : {1, 2}) {
+    auto old = read_model(iovm::format(IOVM_TEST_DATA "/model/old-v{}.iovmm", version));
+    ASSERT_FALSE(old);
+    EXPECT_THAT(old.error().message(),
+                HasSubstr(iovm::format("version {}, and this iovm reads version 3", version)));
+  }
+  auto flipped = read_model(IOVM_TEST_DATA "/model/flipped-v3.iovmm");
   ASSERT_FALSE(flipped);
   EXPECT_THAT(flipped.error().message(), HasSubstr("damaged"));
 }
@@ -188,6 +217,8 @@ TEST_F(ModelFileTest, MergedModelsKnowTheOperationsOfBoth) {
   ASSERT_TRUE(sum);
   EXPECT_EQ(sum->alphabet.size(), 3u);
   EXPECT_EQ(sum->origins.size(), 2u);
+  ASSERT_EQ(sum->volumes.size(), 2u);
+  EXPECT_EQ(sum->volumes[0].count, 4u);
   EXPECT_TRUE(decode_model(encode_model(*sum)));
   EXPECT_EQ(merge(other, data)->ngrams, sum->ngrams);
   EXPECT_EQ(sum->sets.size(), 4u);

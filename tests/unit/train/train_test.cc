@@ -9,6 +9,7 @@
 #include "model/model_file.h"
 #include "train/calibration.h"
 #include "train/counter.h"
+#include "train/threshold.h"
 #include "train/trainer.h"
 #include "unit/model/events.h"
 
@@ -171,14 +172,14 @@ TEST_F(ThresholdTest, OneADayNeedsThreeDays) {
 TEST_F(ThresholdTest, EnoughDataAllowAsManyAlarmsAsPromised) {
   // Eleven days at one a day allow five alarms: 10.51 <= 11 < 11.84.
   model::Threshold t = choose_threshold(days(11), {}, kUnknown);
-  EXPECT_EQ(alarms_at(days(11), t.value), 5u);
+  EXPECT_EQ(alarms_at(days(11), t), 5u);
   EXPECT_LE(t.expected, 1);
 }
 
 TEST_F(ThresholdTest, TooFewDataSetItAboveAllThatWasSeen) {
   model::Threshold t = choose_threshold(days(2), {}, kUnknown);
   EXPECT_GT(t.value, 10 * model::kOneBit);
-  EXPECT_EQ(alarms_at(days(2), t.value), 0u);
+  EXPECT_EQ(alarms_at(days(2), t), 0u);
   EXPECT_GT(t.expected, 1);
 }
 
@@ -230,7 +231,7 @@ TEST_F(TrainerTest, NothingIsLearnedFromRecordingsForCalibration) {
   EXPECT_EQ(got.sets, plain.sets);
   EXPECT_EQ(got.origins, plain.origins);
   EXPECT_EQ(got.calibration.sessions, 1u);
-  EXPECT_EQ(got.calibration.unseen, 1u);
+  EXPECT_GT(got.calibration.unseen[1], 0u);
 }
 
 TEST_F(TrainerTest, ChoosesTheOrderByTheNumberOfSymbols) {
