@@ -38,17 +38,15 @@ class AccessCache {
   }
 
   // Forgets the entries whose first number is `gone`, in time that grows with what is remembered.
+  // Their slots stay in use, for a key that does not occur, until the next growth.
   template <typename Predicate>
   void erase_if(Predicate gone) {
-    std::vector<Slot> old = std::exchange(slots_, std::vector<Slot>(slots_.size()));
-    used_ = 0;
-    for (const Slot& slot : old) {
-      if (slot.generation != generation_ || gone(slot.a)) continue;
-      place(slot);
-      ++used_;
+    for (Slot& slot : slots_) {
+      if (slot.generation == generation_ && gone(slot.a)) slot.a = slot.b = kForgotten;
     }
   }
 
+  // Forgotten ones too, until the next growth.
   std::size_t size() const { return used_; }
 
   void clear() {
@@ -63,6 +61,8 @@ class AccessCache {
     Value value = {};
     std::uint32_t generation = 0;  // in use if it is the cache's
   };
+
+  static constexpr std::uint64_t kForgotten = ~std::uint64_t{0};  // in both numbers
 
   static std::size_t hash(std::uint64_t a, std::uint64_t b) {
     // Addresses, functions and registers differ in high bits only: all of them must reach the low
@@ -82,8 +82,12 @@ class AccessCache {
 
   void grow() {
     std::vector<Slot> old = std::exchange(slots_, std::vector<Slot>(slots_.size() * 2));
+    used_ = 0;
     for (const Slot& slot : old) {
-      if (slot.generation == generation_) place(slot);
+      bool forgotten = slot.a == kForgotten && slot.b == kForgotten;
+      if (slot.generation != generation_ || forgotten) continue;
+      place(slot);
+      ++used_;
     }
   }
 

@@ -32,6 +32,10 @@ class AtaChannel {
  public:
   // An access to the channel; the command, if it gives one that reads or writes sectors.
   std::optional<DiskCommand> see(const trace::Event& event);
+  // Whether an access to the channel can say anything: a write, but not of data.
+  static bool minds(const trace::Event& event) {
+    return event.direction == trace::Direction::write && (event.address & 7) != 0;
+  }
   // Registers that were written before are no longer known.
   void lost() { *this = {}; }
 

@@ -7,7 +7,8 @@
 namespace iovm::model {
 namespace {
 
-constexpr std::uint64_t kRegionSectors = 2048;                      // 1 MiB
+constexpr std::uint64_t kRegionSectors = 2048;  // 1 MiB
+constexpr std::size_t kOfAccesses = 2;          // quantities that count accesses come first
 constexpr std::uint64_t kMostRegions = 65536 / kRegionSectors + 1;  // of one command
 
 }  // namespace
@@ -42,9 +43,10 @@ std::uint64_t VolumeWatch::Regions::count() const {
   return static_cast<std::uint64_t>(std::lround(kAll * std::log(kAll / free)));
 }
 
-VolumeWatch::Sight VolumeWatch::see(const trace::Event& event, std::uint64_t number,
-                                    DeviceIndex device, const std::vector<Device>& devices) {
+VolumeWatch::Sight VolumeWatch::look(const trace::Event& event, std::uint64_t number,
+                                     DeviceIndex device, const std::vector<Device>& devices) {
   Row& r = row(device, devices);
+  settle(r);
   Open* mine = own(r, event, device);
   begin(r.all, event, number);
   count(r.all.stretch, event);
@@ -62,12 +64,42 @@ VolumeWatch::Sight VolumeWatch::see(const trace::Event& event, std::uint64_t num
   Sight sight;
   if (passes(r.all.stretch, command.has_value())) sight.passed = &r.all.stretch;
   sight.loud = r.all.stretch.loud || r.all.stretch.was_loud;
-  if (mine == nullptr) return sight;
-  sight.own = &mine->stretch;
-  // Who did it says more than that it was done.
-  if (passes(mine->stretch, command.has_value())) sight.passed = &mine->stretch;
-  sight.loud = sight.loud || mine->stretch.loud || mine->stretch.was_loud;
+  if (mine != nullptr) {
+    sight.own = &mine->stretch;
+    // Who did it says more than that it was done.
+    if (passes(mine->stretch, command.has_value())) sight.passed = &mine->stretch;
+    sight.loud = sight.loud || mine->stretch.loud || mine->stretch.was_loud;
+  }
+  r.sight = sight;
+  r.sight.passed = nullptr;
+  give_room(r);
   return sight;
+}
+
+// The stretches take in what waits.
+void VolumeWatch::settle(Row& r) {
+  for (Open* open : {&r.all, r.own}) {
+    if (r.waiting == 0 || open == nullptr) continue;
+    open->stretch[Quantity::accesses] += r.waiting;
+    open->stretch[Quantity::writes] += r.waiting_writes;
+    open->stretch.last_time = r.time;
+  }
+  r.waiting = r.waiting_writes = r.room = 0;
+}
+
+// How long accesses of the same actor need not be looked at.
+void VolumeWatch::give_room(Row& r) {
+  r.room = ~std::uint64_t{0};
+  r.until = ~std::uint64_t{0};
+  for (const Open* open : {static_cast<const Open*>(&r.all), static_cast<const Open*>(r.own)}) {
+    if (open == nullptr) continue;
+    const Stretch& s = open->stretch;
+    r.until = std::min(r.until, s.first_time + kStretchNs);
+    if (s.limits == nullptr || s.loud) continue;
+    for (std::size_t i = 0; i < kOfAccesses; ++i) {
+      r.room = std::min(r.room, (*s.limits)[i] - s.amounts[i] - 1);
+    }
+  }
 }
 
 void VolumeWatch::lost(const trace::Event& loss) {
@@ -79,7 +111,9 @@ void VolumeWatch::lost(const trace::Event& loss) {
 
 void VolumeWatch::finish() {
   for (const std::unique_ptr<Row>& row : rows_) {
-    if (row != nullptr) end(row->all);
+    if (row == nullptr) continue;
+    settle(*row);
+    end(row->all);
   }
   end_actors(~std::uint64_t{0});
   rows_.clear();
@@ -99,7 +133,11 @@ VolumeWatch::Row& VolumeWatch::row(DeviceIndex device, const std::vector<Device>
 // The actor's stretch at the device; nothing if nobody knows who acts.
 VolumeWatch::Open* VolumeWatch::own(Row& row, const trace::Event& event, DeviceIndex device) {
   std::uint64_t actor = actor_of(event);
-  if (actor == 0) return nullptr;
+  if (actor == 0) {
+    row.actor = 0;
+    row.own = nullptr;
+    return nullptr;
+  }
   if (row.own != nullptr && row.actor == actor) return row.own;
   auto it = actors_.find({actor, device});
   if (it == actors_.end()) {
@@ -137,6 +175,9 @@ void VolumeWatch::end(const Open& open) {
 
 // The half of the actors that did nothing for the longest time are forgotten.
 void VolumeWatch::make_room() {
+  for (const std::unique_ptr<Row>& row : rows_) {
+    if (row != nullptr) settle(*row);
+  }
   std::vector<std::uint64_t> times;
   for (const auto& [key, open] : actors_) times.push_back(open->stretch.last_time);
   auto middle = times.begin() + static_cast<std::ptrdiff_t>(times.size() / 2);
@@ -147,7 +188,9 @@ void VolumeWatch::make_room() {
 // Of all that acted last at that time or before, in an order that does not depend on the hash.
 void VolumeWatch::end_actors(std::uint64_t time) {
   for (const std::unique_ptr<Row>& row : rows_) {
-    if (row != nullptr) row->own = nullptr;
+    if (row == nullptr) continue;
+    settle(*row);
+    row->own = nullptr;
   }
   std::vector<const Open*> gone;
   for (const auto& [key, open] : actors_) {
@@ -195,7 +238,6 @@ void VolumeWatch::remember(Disk& disk, const Read& read) {
 // alone.
 bool VolumeWatch::passes(Stretch& stretch, bool command) {
   if (stretch.limits == nullptr || stretch.loud) return false;
-  constexpr std::size_t kOfAccesses = 2;
   std::size_t end = command ? kQuantities : kOfAccesses;
   for (std::size_t i = 0; i < end; ++i) {
     if (stretch.amounts[i] >= (*stretch.limits)[i]) return stretch.loud = true;

@@ -4,6 +4,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <map>
+#include <random>
+
 #include "model/tokenizer.h"
 #include "model/volume_watch.h"
 #include "unit/model/events.h"
@@ -190,6 +193,56 @@ TEST_F(VolumeWatchTest, ALimitIsPassedOnceAndLoudUntilTheNextQuietMinuteIsOver) 
   EXPECT_EQ(passed, 1);
   guest.pause(60 * kSecondNs).in(0x1f7);
   EXPECT_FALSE(see()) << "a minute of silence is between them";
+}
+
+// What waits beside the stretches must come to the same as counting each access by itself.
+TEST_F(VolumeWatchTest, CountsAsCountingOneByOneDoes) {
+  std::mt19937 random(3);
+  guest.rip = 0xffffffff81000000;
+  std::map<std::pair<std::uint64_t, std::uint64_t>, std::array<std::uint64_t, 4>> open;
+  std::vector<std::array<std::uint64_t, 4>> expected;  // first event, accesses, writes, last time
+  for (std::uint64_t i = 0; i < 20000; ++i) {
+    if (random() % 10 == 0) guest.cr3 = (1 + random() % 3) << 12;
+    std::uint64_t port = random() % 3 == 0 ? 0x70 : 0x1f0 + random() % 8;
+    if (random() % 2 == 0) {
+      guest.out(port, random() & 0xff);
+    } else {
+      guest.in(port);
+    }
+    guest.pause(random() % 50 * 1'000'000);
+    const trace::Event& event = guest.events.back();
+    auto [it, fresh] = open.try_emplace({guest.cr3, port == 0x70});
+    auto& [first, accesses, writes, last] = it->second;
+    if (fresh || event.time >= guest.events[first].time + kStretchNs) {
+      if (!fresh) expected.push_back(it->second);
+      it->second = {i, 0, 0, 0};
+    }
+    ++accesses;
+    writes += event.direction == trace::Direction::write ? 1 : 0;
+    last = event.time;
+  }
+  for (const auto& [key, stretch] : open) expected.push_back(stretch);
+  std::vector<std::array<std::uint64_t, 4>> got;
+  for (Stretch& s : stretches(Whose::actor)) {
+    got.push_back({s.first_event, s[Quantity::accesses], s[Quantity::writes], s.last_time});
+  }
+  EXPECT_THAT(got, testing::UnorderedElementsAreArray(expected));
+}
+
+TEST_F(VolumeWatchTest, ALimitIsPassedAtTheAccessThatReachesIt) {
+  VolumeCounter counter;
+  counter.add(kDisk, {100, 40, 0, 0, 0, 0});
+  VolumeLimits limits(VolumeNorm(counter.volumes()), 1);
+  std::uint64_t most = (*limits.of(kDisk))[static_cast<std::size_t>(Quantity::writes)];
+  VolumeWatch watch(&limits);
+  Tokenizer tokenizer;
+  for (std::uint64_t i = 1; i <= most; ++i) {
+    guest.out(0x1f0, 1);
+    const trace::Event& event = guest.events.back();
+    auto sight = watch.see(event, i, tokenizer(event).device, tokenizer.devices());
+    EXPECT_EQ(sight.passed != nullptr, i == most) << i;
+    EXPECT_EQ(sight.loud, i == most) << i;
+  }
 }
 
 }  // namespace
