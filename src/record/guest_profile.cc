@@ -24,62 +24,63 @@ constexpr std::uint64_t kMostDistance = 1U << 30;  // in the image: KERNEL_IMAGE
 enum class Value : std::uint8_t { offset, address, per_cpu };
 
 // Every value of a layout by its name: the one list of them, for reading and for writing.
-template <typename Task, typename See>
-void see_task(Task& task, See&& see) {
-  see("task.size", task.size, Value::offset);
-  see("task.flags", task.flags, Value::offset);
-  see("task.mm", task.mm, Value::offset);
-  see("task.active_mm", task.active_mm, Value::offset);
-  see("task.pid", task.pid, Value::offset);
-  see("task.tgid", task.tgid, Value::offset);
-  see("task.comm", task.comm, Value::offset);
-  see("task.start_time", task.start_time, Value::offset);
-  see("task.real_parent", task.real_parent, Value::offset);
-  see("task.tasks", task.tasks, Value::offset);
-  see("task.thread_node", task.thread_node, Value::offset);
-  see("task.signal", task.signal, Value::offset);
-  see("task.thread_head", task.thread_head, Value::offset);
-  see("task.pgd", task.pgd, Value::offset);
-}
+template <typename Part, typename Number>
+struct Field {
+  const char* name;
+  Number Part::*at;
+};
 
-template <typename Container, typename See>
-void see_container(Container& container, See&& see) {
-  see("container.thread_pid", container.thread_pid, Value::offset);
-  see("container.level", container.level, Value::offset);
-  see("container.numbers", container.numbers, Value::offset);
-  see("container.upid_size", container.upid_size, Value::offset);
-  see("container.upid_nr", container.upid_nr, Value::offset);
-  see("container.cgroups", container.cgroups, Value::offset);
-  see("container.dfl_cgrp", container.dfl_cgrp, Value::offset);
-  see("container.kn", container.kn, Value::offset);
-  see("container.kn_name", container.kn_name, Value::offset);
-  see("container.kn_parent", container.kn_parent, Value::offset);
-}
+constexpr Field<TaskLayout, std::uint32_t> kTask[] = {
+    {"task.size", &TaskLayout::size},
+    {"task.flags", &TaskLayout::flags},
+    {"task.mm", &TaskLayout::mm},
+    {"task.active_mm", &TaskLayout::active_mm},
+    {"task.pid", &TaskLayout::pid},
+    {"task.tgid", &TaskLayout::tgid},
+    {"task.comm", &TaskLayout::comm},
+    {"task.start_time", &TaskLayout::start_time},
+    {"task.real_parent", &TaskLayout::real_parent},
+    {"task.tasks", &TaskLayout::tasks},
+    {"task.thread_node", &TaskLayout::thread_node},
+    {"task.signal", &TaskLayout::signal},
+    {"task.thread_head", &TaskLayout::thread_head},
+    {"task.pgd", &TaskLayout::pgd},
+};
+constexpr Field<ContainerLayout, std::uint32_t> kContainer[] = {
+    {"container.thread_pid", &ContainerLayout::thread_pid},
+    {"container.level", &ContainerLayout::level},
+    {"container.numbers", &ContainerLayout::numbers},
+    {"container.upid_size", &ContainerLayout::upid_size},
+    {"container.upid_nr", &ContainerLayout::upid_nr},
+    {"container.cgroups", &ContainerLayout::cgroups},
+    {"container.dfl_cgrp", &ContainerLayout::dfl_cgrp},
+    {"container.kn", &ContainerLayout::kn},
+    {"container.kn_name", &ContainerLayout::kn_name},
+    {"container.kn_parent", &ContainerLayout::kn_parent},
+};
+constexpr Field<ClockLayout, std::uint64_t> kClock[] = {
+    {"clock.sequence", &ClockLayout::sequence},       {"clock.base", &ClockLayout::base},
+    {"clock.nanoseconds", &ClockLayout::nanoseconds}, {"clock.shift", &ClockLayout::shift},
+    {"clock.boot_offset", &ClockLayout::boot_offset},
+};
 
-template <typename Clock, typename See>
-void see_clock(Clock& clock, See&& see) {
-  see("clock.sequence", clock.sequence, Value::address);
-  see("clock.base", clock.base, Value::address);
-  see("clock.nanoseconds", clock.nanoseconds, Value::address);
-  see("clock.shift", clock.shift, Value::address);
-  see("clock.boot_offset", clock.boot_offset, Value::address);
-}
-
-template <typename Cpu, typename See>
-void see_cpu(Cpu& cpu, See&& see) {
-  see("cpu.per_cpu_offset", cpu.per_cpu_offset, Value::address);
-  see("cpu.nr_cpu_ids", cpu.nr_cpu_ids, Value::address);
-  see("cpu.current", cpu.current, Value::per_cpu);
-  if (cpu.preempt_count) see("cpu.preempt_count", *cpu.preempt_count, Value::per_cpu);
-  if (cpu.apic_id) see("cpu.apic_id", *cpu.apic_id, Value::per_cpu);
-}
-
+// `see(name, value, kind)` for each that there is. Layout is KernelLayout, const or not.
 template <typename Layout, typename See>
 void see_all(Layout& layout, See&& see) {
-  see_task(layout.task, see);
-  if (layout.container) see_container(*layout.container, see);
-  if (layout.cpu) see_cpu(*layout.cpu, see);
-  if (layout.clock) see_clock(*layout.clock, see);
+  auto see_part = [&](auto& part, const auto& fields, Value kind) {
+    for (const auto& field : fields) see(field.name, part.*field.at, kind);
+  };
+  see_part(layout.task, kTask, Value::offset);
+  if (layout.container) see_part(*layout.container, kContainer, Value::offset);
+  if (layout.clock) see_part(*layout.clock, kClock, Value::address);
+  if (layout.cpu) {
+    auto& cpu = *layout.cpu;
+    see("cpu.per_cpu_offset", cpu.per_cpu_offset, Value::address);
+    see("cpu.nr_cpu_ids", cpu.nr_cpu_ids, Value::address);
+    see("cpu.current", cpu.current, Value::per_cpu);
+    if (cpu.preempt_count) see("cpu.preempt_count", *cpu.preempt_count, Value::per_cpu);
+    if (cpu.apic_id) see("cpu.apic_id", *cpu.apic_id, Value::per_cpu);
+  }
   see("init_task", layout.init_task, Value::address);
   see("page_offset_base", layout.page_offset_base, Value::address);
   see("e820_table", layout.e820_table, Value::address);
