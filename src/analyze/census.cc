@@ -38,31 +38,41 @@ void Timeline::widen() {
   slice_ns_ *= 2;
 }
 
-CensusTaker::CensusTaker(const trace::TraceInfo& info)
-    : tokenizer_(info.source == "sequences" ? model::Scheme::addresses : model::Scheme::devices) {}
+CensusTaker::CensusTaker(const trace::TraceInfo& info, EventFilter filter)
+    : tokenizer_(info.source == "sequences" ? model::Scheme::addresses : model::Scheme::devices),
+      matcher_(std::move(filter)) {}
 
-void CensusTaker::see(std::span<const Event> events) {
-  for (const Event& event : events) {
-    census_.first_time = began_ ? std::min(census_.first_time, event.time) : event.time;
-    census_.last_time = std::max(census_.last_time, event.time);
-    began_ = true;
-    ++census_.kinds[static_cast<std::size_t>(event.kind)];
-    if (event.kind == EventKind::loss) {
-      census_.lost.add(trace::loss_of(event));
-      tokenizer_.lost(event);
-    } else {
-      see_access(event);
-    }
+void CensusTaker::see(const trace::Context& context, std::span<const Event> events) {
+  for (const Event& event : events) see_event(context, event);
+}
+
+void CensusTaker::see_event(const trace::Context& context, const Event& event) {
+  bool access = event.kind != EventKind::loss;
+  model::Token token;
+  if (access) {
+    token = tokenizer_(event);
+  } else {
+    tokenizer_.lost(event);
+  }
+  const model::Device* device = access ? &tokenizer_.devices()[token.device] : nullptr;
+  if (!matcher_.matches(context, number_++, event, device, token.device)) return;
+  census_.first_time = began_ ? std::min(census_.first_time, event.time) : event.time;
+  census_.last_time = std::max(census_.last_time, event.time);
+  began_ = true;
+  ++census_.kinds[static_cast<std::size_t>(event.kind)];
+  if (access) {
+    see_access(event, token);
+  } else {
+    census_.lost.add(trace::loss_of(event));
   }
 }
 
-void CensusTaker::see_access(const Event& event) {
+void CensusTaker::see_access(const Event& event, const model::Token& token) {
   ++census_.events;
   census_.timeline.add(event.time);
   if (census_.vms.size() <= event.vm) census_.vms.resize(event.vm + std::size_t{1});
   ++census_.vms[event.vm];
   see_process(event);
-  model::Token token = tokenizer_(event);
   if (census_.devices.size() <= token.device) census_.devices.resize(token.device + 1);
   DeviceCount& device = census_.devices[token.device];
   ++(event.direction == trace::Direction::write ? device.writes : device.reads);

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "analyze/event_filter.h"
 #include "model/tokenizer.h"
 #include "trace/context.h"
 #include "trace/event.h"
@@ -66,16 +67,20 @@ struct Census {
 
 class CensusTaker {
  public:
-  explicit CensusTaker(const trace::TraceInfo& info);
-  void see(std::span<const trace::Event> events);
+  // Counts what the filter lets through.
+  explicit CensusTaker(const trace::TraceInfo& info, EventFilter filter = {});
+  void see(const trace::Context& context, std::span<const trace::Event> events);
   // Sorted; the taker is done.
   Census finish();
 
  private:
-  void see_access(const trace::Event& event);
+  void see_event(const trace::Context& context, const trace::Event& event);
+  void see_access(const trace::Event& event, const model::Token& token);
   void see_process(const trace::Event& event);
 
   model::Tokenizer tokenizer_;
+  EventMatcher matcher_;
+  std::uint64_t number_ = 0;
   Census census_;
   bool began_ = false;
   std::vector<ProcessCount> known_;            // by process index

@@ -195,7 +195,7 @@ std::string describe_process(const trace::Context& context, std::uint32_t proces
   return format("unknown ({})", trace::name_of(static_cast<trace::Unknown>(process)));
 }
 
-Result<TraceFacts> trace_facts(const std::string& path) {
+Result<TraceFacts> trace_facts(const std::string& path, const EventFilter& filter) {
   auto reader = trace::TraceReader::open(path);
   if (!reader) return std::move(reader).error();
   TraceFacts facts;
@@ -204,9 +204,9 @@ Result<TraceFacts> trace_facts(const std::string& path) {
   for (;;) {
     auto batch = (*reader)->next();
     if (!batch) return std::move(batch).error();
-    if (!taker) taker.emplace((*reader)->context().info);
+    if (!taker) taker.emplace((*reader)->context().info, filter);
     if (batch->empty()) break;
-    taker->see(*batch);
+    taker->see((*reader)->context(), *batch);
   }
   facts.context = (*reader)->context();
   facts.census = taker->finish();

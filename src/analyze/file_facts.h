@@ -30,8 +30,8 @@ struct ModelFacts {
   model::ModelData data;
 };
 
-// Reads the whole trace.
-Result<TraceFacts> trace_facts(const std::string& path);
+// Reads the whole trace; counts what the filter lets through.
+Result<TraceFacts> trace_facts(const std::string& path, const EventFilter& filter = {});
 
 std::string render_text(const TraceFacts& facts);
 std::string render_json(const TraceFacts& facts);

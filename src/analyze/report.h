@@ -16,6 +16,8 @@
 #include <vector>
 
 #include "analyze/file_facts.h"
+#include "analyze/nearest.h"
+#include "analyze/overview.h"
 #include "base/json.h"
 #include "base/result.h"
 
@@ -58,6 +60,7 @@ struct RawEvent {
   std::uint64_t time = 0;
   std::string text;  // as `iovm dump` prints it, safe on a terminal
   bool is_step = false;
+  std::uint64_t offset = 0;  // where its block begins in the trace file
 };
 
 struct Evidence {
@@ -78,7 +81,8 @@ struct ReportAlert {
   std::string trace;
   std::string trace_id;
   std::string vm;
-  std::string device;  // of the stream, if it is one device's
+  std::string device;      // of the stream, if it is one device's
+  std::string device_key;  // "fdc", "8086:100e"
   std::optional<std::uint64_t> vcpu;
   std::vector<ReportActor> actors;
   std::string volume;  // what there was far too much of, if anything
@@ -95,7 +99,16 @@ struct ReportAlert {
   std::vector<std::string> sequence;
   std::vector<ReportStep> steps;
   std::optional<Evidence> evidence;
-  std::string no_evidence;  // why there is none
+  std::string no_evidence;               // why there is none
+  std::optional<NearestNormal> nearest;  // where a model is at hand
+};
+
+// A file that the report was made from.
+struct ReportFile {
+  std::string role;  // "trace", "model", "alerts"
+  std::string path;
+  std::uint64_t bytes = 0;
+  std::string sha256;
 };
 
 struct Report {
@@ -105,6 +118,11 @@ struct Report {
   std::optional<TraceFacts> recording;  // of the trace explained; nothing for alerts from a file
   std::optional<std::string> model;     // the model's path
   std::vector<trace::Damage> damage;    // of the trace explained
+  std::optional<Overview> overview;     // of the trace
+  std::optional<ModelFacts> learned;    // about the model, without its counts
+  std::vector<ReportFile> files;
+  std::vector<std::string> options;  // how it was asked for: the words of the command
+  std::string focus;                 // what alone was asked for, in words; empty: all
   static constexpr std::size_t kMostAlerts = 10'000;
 };
 
@@ -112,10 +130,35 @@ struct Report {
 Status add_alert(std::string_view json, Report& report);
 // All lines of a file; "-" is standard input. Errors name the line.
 Status add_alerts_file(const std::string& path, Report& report);
+// Leaves the alerts that meet the filter: that lie in its time, in which its process acted, on its
+// device. A time after the start needs a recording that has one.
+Status keep_matching(const EventFilter& filter, Report& report);
 // Reads the recording at `path` once and gives every alert that came from it its evidence.
 Status add_evidence(const std::string& path, Report& report);
 
+// What a file is, for the report; nothing for a pipe. A failure is the caller's to judge.
+Status add_file(std::string_view role, const std::string& path, Report& report);
+
+// All of it in one sentence.
+std::string verdict(const Report& report);
+// What the recording cannot show, each in one sentence; the recording must be known.
+std::vector<std::string> blind_spots(const Report& report);
+// Why a step is odd, in words.
+std::string_view novelty_text(const ReportStep& step);
+// An operation without the name of its device, if that is the one being talked about.
+std::string short_text(const std::string& text, std::string_view device);
+// "floppy controller" of "floppy controller: read ...".
+std::string_view device_of(std::string_view text);
+// Whether two steps are odd in the same way: then the second is told as a repetition.
+bool is_like(const ReportStep& a, const ReportStep& b);
+// "+3.472627 s" after the recording's start, where that is known.
+std::string time_text(const ReportAlert& alert, std::uint64_t time);
+// "1.2e-05" or "0.53": as much as one wants to read.
+std::string probability_text(double probability);
+
 std::string render_text(const Report& report);
 std::string render_json(const Report& report);
+// A page that stands by itself: no request leaves it, and without its script it still tells all.
+std::string render_html(const Report& report);
 
 }  // namespace iovm::analyze

@@ -60,7 +60,8 @@ class EvidenceTaker {
     }
   }
 
-  void see(const trace::Event& event) {
+  void see(const trace::Event& event, std::uint64_t offset) {
+    offset_ = offset;
     if (number_ == 0) start_ = event.time;
     EventLabel label = labels_.see(event);
     if (event.kind == trace::EventKind::loss) losses_.push_back({number_, trace::loss_of(event)});
@@ -90,7 +91,7 @@ class EvidenceTaker {
     std::string text;
     listing_.append({context_, number_, event, label, start_}, text);
     text.pop_back();  // the line's end
-    evidence.events.push_back({number_, event.time, std::move(text), wanted.is_step});
+    evidence.events.push_back({number_, event.time, std::move(text), wanted.is_step, offset_});
     if (!wanted.is_step) return;
     if (event.knows_process())
       keep(evidence.step_processes, process_text(context_.processes[event.process]));
@@ -124,6 +125,7 @@ class EvidenceTaker {
   std::size_t next_ = 0;
   std::vector<LostAt> losses_;
   std::uint64_t number_ = 0;
+  std::uint64_t offset_ = 0;  // of the event's block
   std::uint64_t start_ = 0;
 };
 
@@ -135,7 +137,7 @@ Status add_evidence(const std::string& path, Report& report) {
   auto batch = (*reader)->next();
   EvidenceTaker taker(report, (*reader)->context());
   while (batch && !batch->empty()) {
-    for (const trace::Event& event : *batch) taker.see(event);
+    for (const trace::Event& event : *batch) taker.see(event, (*reader)->offset());
     batch = (*reader)->next();
   }
   if (!batch) return std::move(batch).error();

@@ -50,7 +50,8 @@ void put_evidence(JsonWriter& json, const ReportAlert& alert) {
   json.begin_object().key("events").begin_array();
   for (const RawEvent& event : alert.evidence->events) {
     json.begin_object().member("event", event.number).member("time_ns", event.time);
-    json.member("text", event.text).member("is_step", event.is_step).end_object();
+    json.member("text", event.text).member("is_step", event.is_step);
+    json.member("block_offset", event.offset).end_object();
   }
   json.end_array();
   put_texts(json, "step_processes", alert.evidence->step_processes);
@@ -58,6 +59,31 @@ void put_evidence(JsonWriter& json, const ReportAlert& alert) {
   for (std::uint64_t cr3 : alert.evidence->address_spaces) json.value(format("0x{:x}", cr3));
   json.end_array().member("losses_near", alert.evidence->losses_near);
   json.member("lost_near", alert.evidence->lost_near).end_object();
+}
+
+// Null without a model at hand.
+void put_nearest(JsonWriter& json, const ReportAlert& alert) {
+  json.key("nearest_normal");
+  if (!alert.nearest) {
+    json.null();
+    return;
+  }
+  json.begin_object().member("count", alert.nearest->count).key("steps").begin_array();
+  auto put = [&json](std::string_view name, const std::string& text) {
+    json.key(name);
+    if (text.empty()) {
+      json.null();
+    } else {
+      json.value(text);
+    }
+  };
+  for (const AlignedStep& step : alert.nearest->steps) {
+    json.begin_object();
+    put("seen", step.seen);
+    put("normal", step.normal);
+    json.end_object();
+  }
+  json.end_array().end_object();
 }
 
 void put_alert(JsonWriter& json, const ReportAlert& alert) {
@@ -79,6 +105,7 @@ void put_alert(JsonWriter& json, const ReportAlert& alert) {
   for (const ReportStep& step : alert.steps) put_step(json, step);
   json.end_array();
   put_texts(json, "sequence", alert.sequence);
+  put_nearest(json, alert);
   put_evidence(json, alert);
   json.end_object();
 }
@@ -88,6 +115,7 @@ void put_alert(JsonWriter& json, const ReportAlert& alert) {
 std::string render_json(const Report& report) {
   JsonWriter json;
   json.begin_object().member("path", report.path).member("model", report.model);
+  json.member("verdict", verdict(report));
   if (report.recording) {
     json.member("events", report.recording->census.events);
     json.member("lost", report.recording->census.lost.all());

@@ -93,6 +93,7 @@ ReportAlert read_alert(const Json& json, const Json& ours) {
   alert.trace_id = text_of(ours, "trace_id");
   alert.vm = text_of(ours, "vm");
   alert.device = text_of(member(ours, "device"), "name");
+  alert.device_key = text_of(member(ours, "device"), "key");
   if (Json vcpu = member(ours, "vcpu")) alert.vcpu = vcpu->whole();
   each(member(ours, "processes"),
        [&](const Json& entry) { alert.actors.push_back(read_actor(entry)); });

@@ -34,43 +34,6 @@ std::string labelled(std::string_view label, std::string_view text) {
   return text.empty() ? std::string() : wrapped(format("  {:<9}", label), text);
 }
 
-// "1.2e-05" or "0.53": as much as one wants to read.
-std::string probability_text(double probability) {
-  return probability >= 0.001 ? format("{:.3f}", probability) : format("{:.1e}", probability);
-}
-
-// An operation without the name of its device, if that is the one being talked about.
-std::string short_text(const std::string& text, std::string_view device) {
-  bool same =
-      !device.empty() && text.starts_with(device) && text.substr(device.size()).starts_with(": ");
-  return escape_terminal(same ? text.substr(device.size() + 2) : text);
-}
-
-// "floppy controller" of "floppy controller: read ...".
-std::string_view device_of(std::string_view text) {
-  std::size_t colon = text.find(": ");
-  return colon == std::string_view::npos ? std::string_view() : text.substr(0, colon);
-}
-
-// What was not seen in training, for each of detect's words.
-std::string novelty_text(const ReportStep& step) {
-  if (step.novelty == "unknown-device") return "training never saw this device";
-  if (step.novelty == "unknown-size") return "training never saw this register in this width";
-  if (step.novelty == "unknown-access") return "training never saw this access on this device";
-  if (step.novelty == "unknown-value")
-    return "training saw this access, but never with this value or index";
-  if (step.novelty == "new-sequence")
-    return "training saw this access, but never after these steps";
-  return "training saw it after these steps, but rarely";
-}
-
-// Since the recording's start, where that is known.
-std::string time_text(const ReportAlert& alert, std::uint64_t time) {
-  if (!alert.evidence || time < alert.evidence->start) return format("{} ns", time);
-  std::uint64_t after = time - alert.evidence->start;
-  return format("+{}.{:06} s", after / 1'000'000'000, after % 1'000'000'000 / 1000);
-}
-
 std::string when_text(const ReportAlert& alert) {
   std::string text =
       format("{} to {}", time_text(alert, alert.first_time), time_text(alert, alert.last_time));
@@ -143,10 +106,10 @@ std::string expected_text(const ReportStep& step, std::string_view device) {
   std::string out;
   for (std::size_t i = 0; i < step.expected.size(); ++i) {
     const ReportExpected& expected = step.expected[i];
-    out +=
-        wrapped(i == 0 ? "    normal   " : "             ",
-                format("{} ({} of {} times, probability {})", short_text(expected.text, device),
-                       expected.count, step.context_count, probability_text(expected.probability)));
+    out += wrapped(i == 0 ? "    normal   " : "             ",
+                   format("{} ({} of {} times, probability {})",
+                          escape_terminal(short_text(expected.text, device)), expected.count,
+                          step.context_count, probability_text(expected.probability)));
   }
   return out;
 }
@@ -156,18 +119,15 @@ std::string step_text(const ReportAlert& alert, const ReportStep& step) {
   std::string out =
       wrapped(format("  event {} ", step.event),
               format("{}  {}", time_text(alert, step.time), escape_terminal(step.text)));
-  out += wrapped("    why      ", format("{}: probability {}, {:.1f} bits", novelty_text(step),
-                                         probability_text(step.probability), step.bits));
+  out += wrapped("    why      ",
+                 format("{}: probability {}, {:.1f} bits", escape_terminal(novelty_text(step)),
+                        probability_text(step.probability), step.bits));
   std::string context;
   for (const std::string& text : step.context) {
-    context += (context.empty() ? "" : "; ") + short_text(text, device);
+    context += (context.empty() ? "" : "; ") + escape_terminal(short_text(text, device));
   }
   if (!context.empty()) out += wrapped("    after    ", context);
   return out + expected_text(step, device);
-}
-
-bool is_like(const ReportStep& a, const ReportStep& b) {
-  return a.text == b.text && a.novelty == b.novelty && a.context == b.context;
 }
 
 // Steps that repeat the one before are told as its repetitions.
@@ -182,6 +142,23 @@ std::string steps_text(const ReportAlert& alert) {
     }
     if (!again.empty()) out += wrapped("    again    ", "at event" + again);
     i = next;
+  }
+  return out;
+}
+
+// Both sequences as one, the way diff shows two files.
+std::string nearest_text(const ReportAlert& alert) {
+  if (!alert.nearest) return {};
+  std::string out =
+      format("\n  the nearest normal sequence, seen {} times in training (- the guest, + normal)\n",
+             alert.nearest->count);
+  auto line = [&](std::string_view mark, const std::string& text) {
+    if (text.empty()) return;
+    out += wrapped(format("    {} ", mark), escape_terminal(short_text(text, alert.device)));
+  };
+  for (const AlignedStep& step : alert.nearest->steps) {
+    line(step.same() ? " " : "-", step.seen);
+    if (!step.same()) line("+", step.normal);
   }
   return out;
 }
@@ -236,7 +213,7 @@ std::string alert_text(const Report& report, std::size_t index) {
   if (!alert.volume.empty()) out += labelled("volume", escape_terminal(alert.volume));
   out += labelled("lost", lost_text(alert));
   out += "\n  the most abnormal steps\n";
-  return out + steps_text(alert) + "\n" + raw_text(alert);
+  return out + steps_text(alert) + nearest_text(alert) + "\n" + raw_text(alert);
 }
 
 // Without a model nobody can say what is abnormal; what happened when can be said.

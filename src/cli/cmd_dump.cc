@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "cli/commands.h"
 #include "cli/damage.h"
+#include "cli/event_options.h"
 #include "cli/stdout.h"
 #include "trace/reader.h"
 
@@ -18,11 +19,8 @@ namespace {
 
 struct DumpOptions {
   std::string path;
-  std::optional<std::string> from;
-  std::optional<std::string> to;
+  EventOptions which;
   std::optional<std::string> events;
-  std::optional<std::string> process;
-  std::optional<std::string> device;
   std::optional<std::string> address;
   std::string direction;
   std::string kind;
@@ -34,12 +32,8 @@ struct DumpOptions {
 
 void declare(CommandLine& line, DumpOptions& options) {
   line.positional("TRACE", options.path, "a trace file, or - for standard input");
-  line.option("--from", options.from, "T", "events from T on: +1.5s after the start, or ns");
-  line.option("--to", options.to, "T", "events before T");
+  declare(line, options.which);
   line.option("--events", options.events, "A-B", "event numbers, as in alerts");
-  line.option("--process", options.process, "PID|NAME", "of this guest process; - for unknown");
-  line.option("--device", options.device, "NAME",
-              "of this device: fdc, 8086:100e, 00:03.0, floppy");
   line.option("--address", options.address, "A|A-B", "at this port or address");
   line.choice("--direction", options.direction, {"r", "w"}, "reads or writes only");
   line.choice("--kind", options.kind, {"pio", "mmio", "fast", "loss"}, "of this kind only");
@@ -50,30 +44,17 @@ void declare(CommandLine& line, DumpOptions& options) {
   line.option("--limit", options.limit, "N", "stop after N events");
 }
 
-// An option's text, where there is one, parsed into its place; the error names the option.
-template <typename Value, typename Parse>
-Status parse_into(std::optional<Value>& target, const std::optional<std::string>& text,
-                  std::string_view option, Parse parse) {
-  if (!text) return {};
-  auto value = parse(*text);
-  if (!value) return std::move(value).error().in(option);
-  target = *value;
-  return {};
-}
-
 Result<analyze::EventFilter> filter_of(const DumpOptions& options) {
-  analyze::EventFilter filter;
+  auto chosen = event_filter(options.which);
+  if (!chosen) return std::move(chosen).error();
+  analyze::EventFilter filter = *std::move(chosen);
   for (Status parsed :
-       {parse_into(filter.from, options.from, "--from", analyze::TimePoint::parse),
-        parse_into(filter.to, options.to, "--to", analyze::TimePoint::parse),
-        parse_into(filter.events, options.events, "--events", analyze::NumberRange::parse),
+       {parse_into(filter.events, options.events, "--events", analyze::NumberRange::parse),
         parse_into(filter.address, options.address, "--address", analyze::NumberRange::parse)}) {
     if (!parsed) return std::move(parsed).error();
   }
   if (options.vcpu && *options.vcpu > 0xffff) return usage_error("--vcpu: at most 65535");
   if (options.vcpu) filter.vcpu = static_cast<std::uint16_t>(*options.vcpu);
-  filter.process = options.process;
-  filter.device = options.device;
   filter.vm = options.vm;
   if (!options.direction.empty())
     filter.direction = options.direction == "w" ? trace::Direction::write : trace::Direction::read;
@@ -119,7 +100,7 @@ class Dump {
   Dump(const DumpOptions& options, analyze::EventFilter filter, const trace::TraceInfo& info)
       : matcher_(std::move(filter)),
         labels_(info),
-        needs_labels_(options.format != "events" || options.device.has_value()),
+        needs_labels_(options.format != "events" || options.which.device.has_value()),
         listing_(make_listing(options.format)),
         left_(options.limit.value_or(~std::uint64_t{0})) {}
 

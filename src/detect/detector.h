@@ -42,6 +42,14 @@ class AlertSink {
   virtual Status closed(const Alert& alert) = 0;
 };
 
+// Who sees each event as it is scored: for timelines, not for alerts.
+class ScoreWatcher {
+ public:
+  virtual ~ScoreWatcher() = default;
+  // `window`: the score of its stream's window, in bits, which the threshold is about.
+  virtual void scored(const trace::Event& event, const model::Token& token, double window) = 0;
+};
+
 // What became of one stream.
 struct StreamScore {
   StreamName name;
@@ -67,6 +75,10 @@ class Detector {
   Status feed(const trace::Context& context, std::span<const trace::Event> events);
   // The end of the recording: open episodes are closed.
   Status finish(const trace::Context& context);
+
+  // Must outlive the detector.
+  void watch(ScoreWatcher& watcher) { watcher_ = &watcher; }
+  const model::Tokenizer& tokenizer() const { return tokenizer_; }
 
   const DetectorStats& stats() const { return stats_; }
   // Of all streams, in the order of sight.
@@ -96,6 +108,7 @@ class Detector {
   const model::Model& model_;
   std::string trace_;
   AlertSink& sink_;
+  ScoreWatcher* watcher_ = nullptr;
   model::Tokenizer tokenizer_;
   model::StreamMap map_;
   Vocabulary vocabulary_;

@@ -27,6 +27,7 @@ class TraceReader::Impl {
   Result<std::span<const Event>> next();
   const Context& context() const { return context_; }
   const std::vector<Damage>& damage() const { return damage_; }
+  std::uint64_t offset() const { return offset_; }
   bool ended_early() const { return ended_ && stream_.ended_early(); }
 
  private:
@@ -56,6 +57,7 @@ class TraceReader::Impl {
   bool in_block_ = false;
   bool trimmed_ = false;  // events of the block may lie outside of the range
   std::uint64_t last_time_ = 0;
+  std::uint64_t offset_ = 0;  // of the block
   std::vector<Damage> damage_;
   bool ended_ = false;
 };
@@ -134,6 +136,7 @@ Status TraceReader::Impl::take_context() {
 
 Result<bool> TraceReader::Impl::take_events() {
   const BlockHead head = stream_.head();
+  offset_ = stream_.offset();
   bool unwanted = head.latest < range_.from || !before_end(head.earliest);
   if (unwanted) {
     if (head.latest < range_.from) pending_loss_.reset();
@@ -205,6 +208,9 @@ Result<std::span<const Event>> TraceReader::next() {
 }
 const Context& TraceReader::context() const {
   return impl_->context();
+}
+std::uint64_t TraceReader::offset() const {
+  return impl_->offset();
 }
 const std::vector<Damage>& TraceReader::damage() const {
   return impl_->damage();

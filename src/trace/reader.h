@@ -52,6 +52,8 @@ class TraceReader : public EventSource {
   Result<std::span<const Event>> next() override;
   const Context& context() const override;
 
+  // Where the block of the last events begins in the file.
+  std::uint64_t offset() const;
   // After the end: what was wrong on the way; empty for a good file.
   const std::vector<Damage>& damage() const;
   // After the end: no index and a torn last block, or none at all: the recording was cut short.

@@ -23,7 +23,7 @@ TraceFacts facts_of(const std::string& text) {
     auto batch = (*source)->next();
     EXPECT_TRUE(batch);
     if (!batch || batch->empty()) break;
-    taker.see(*batch);
+    taker.see((*source)->context(), *batch);
   }
   TraceFacts facts;
   facts.path = "guest.iovm";

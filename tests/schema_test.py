@@ -1,0 +1,99 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""What the commands print as JSON against the published schemas (docs/schema/).
+
+usage: schema_test.py IOVM SOURCE_DIR
+
+Real recordings, a hostile one, alerts from a file. Each schema also has to refuse: of an output that
+it accepts, every key that it requires is left out once. Exit 77: no python3-jsonschema here.
+"""
+import copy
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+try:
+    import jsonschema
+except ImportError:
+    print("SKIP: python3-jsonschema is not here (scripts/install-deps test)")
+    sys.exit(77)
+
+COLUMNS = "# columns: t_ns vcpu pid comm kind dir addr size value cr3 rip count cpl\n"
+HOSTILE = "# name: <b>%22\n" + COLUMNS + "".join(
+    f"{1000000 + i * 9000} 0 266 %3Cimg%3E%1b[2J%ff pio w 0x3f5 1 0x8e 0xf6e0000 0x401000 1 3\n" for i in range(100)
+) + "9000000 - -1 - loss - 0x0 - 0x7 - - - -\n"
+
+
+class Checker:
+    def __init__(self, root):
+        self.schemas = {}
+        for path in sorted((root / "docs/schema").glob("*.schema.json")):
+            schema = json.loads(path.read_text(encoding="utf-8"))
+            jsonschema.Draft202012Validator.check_schema(schema)
+            self.schemas[path.name.split(".")[0]] = jsonschema.Draft202012Validator(schema)
+        self.problems, self.accepted = [], {}
+
+    def check(self, name, value, what):
+        for error in self.schemas[name].iter_errors(value):
+            self.problems.append(f"{what}: {error.json_path}: {error.message[:300]}")
+        self.accepted.setdefault(name, []).append(value)
+
+    # A schema that accepts everything would be no promise.
+    def check_refusal(self):
+        for name, validator in self.schemas.items():
+            if name not in self.accepted:
+                self.problems.append(f"{name}: nothing was held against it")
+                continue
+            value = self.accepted[name][0]
+            body = validator.schema
+            required = body.get("required") or body["$defs"][body["anyOf"][0]["$ref"].split("/")[-1]]["required"]
+            for key in required:
+                less = copy.deepcopy(value)
+                less.pop(key, None)
+                if validator.is_valid(less):
+                    self.problems.append(f"{name}: it does not miss {key}")
+
+
+def main():
+    iovm, root = pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(sys.argv[2]).resolve()
+    demo = root / "tests/data/demo"
+    checker = Checker(root)
+
+    def run(*words, text=None):
+        done = subprocess.run([str(iovm), *map(str, words)], input=text, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            checker.problems.append(f"{words}: {done.stderr}")
+        return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+
+    with tempfile.TemporaryDirectory() as name:
+        place = pathlib.Path(name)
+        model, hostile = place / "m.iovmm", place / "hostile.iovm"
+        run("train", *sorted(demo.glob("normal-*.iovm")), "-o", model, "--false-alarms", "1/hour")
+        run("import", "-", "--from", "events", "-o", hostile, text=HOSTILE)
+        traces = [demo / "attack.iovm", demo / "control.iovm", hostile]
+        for trace in traces:
+            checker.check("explain", run("explain", trace, "-m", model, "--json")[0], f"explain {trace.name} -m")
+            checker.check("explain", run("explain", trace, "--json")[0], f"explain {trace.name}")
+            checker.check("info", run("info", trace, "--json")[0], f"info {trace.name}")
+            for alert in run("detect", "-m", model, trace, "--json"):
+                checker.check("alert", alert, f"detect {trace.name}")
+            for score in run("detect", "-m", model, trace, "--json", "--scores"):
+                checker.check("scores", score, f"detect --scores {trace.name}")
+        checker.check("info", run("info", model, "--json")[0], "info of a model")
+        checker.check("explain", run("explain", traces[0], "--compare", traces[1], "--json")[0], "explain --compare")
+        checker.check("eval", run("eval", "-m", model, "--normal", traces[1], "--attack", traces[0], "--json")[0], "eval")
+        lines = subprocess.run([str(iovm), "detect", "-m", str(model), str(hostile), "--json"], capture_output=True,
+                               text=True, check=False).stdout
+        checker.check("explain", run("explain", "-", "--json", text=lines)[0], "explain of alerts")
+    checker.check_refusal()
+    for problem in checker.problems:
+        print(problem)
+    count = sum(map(len, checker.accepted.values()))
+    print(f"{count} outputs against {len(checker.schemas)} schemas, {len(checker.problems)} problems")
+    return 1 if checker.problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
