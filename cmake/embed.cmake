@@ -1,28 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
-# cmake -DOUTPUT=FILE.cc -DFILES=a;b -P embed.cmake
-# Writes the device tables as string literals: model/device_table.h says what the rest sees of them.
+# cmake -DOUTPUT=FILE.cc -DFILES=a;b -DHEADER=h -DNAMESPACE=n -DTYPE=T -DFUNCTION=f -P embed.cmake
+# Writes text files as string literals: f() of the header gives them as T{name, text}.
 set(entries "")
 foreach(file IN LISTS FILES)
   file(READ ${file} text)
   get_filename_component(name ${file} NAME)
-  string(APPEND entries "    {\"${name}\", R\"table(${text})table\"},\n")
+  string(APPEND entries "    {\"${name}\", R\"text(${text})text\"},\n")
 endforeach()
 file(WRITE ${OUTPUT}.new "// Made by cmake/embed.cmake.
-#include \"model/device_table.h\"
+#include \"${HEADER}\"
 
-namespace iovm::model {
+namespace iovm::${NAMESPACE} {
 namespace {
 
-constexpr DeviceText kTexts[] = {
+constexpr ${TYPE} kTexts[] = {
 ${entries}};
 
 }  // namespace
 
-std::span<const DeviceText> device_texts() {
+std::span<const ${TYPE}> ${FUNCTION}() {
   return kTexts;
 }
 
-}  // namespace iovm::model
+}  // namespace iovm::${NAMESPACE}
 ")
 file(COPY_FILE ${OUTPUT}.new ${OUTPUT} ONLY_IF_DIFFERENT)
 file(TOUCH ${OUTPUT})

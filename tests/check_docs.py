@@ -75,7 +75,7 @@ def main():
     commands = commands_in(run(iovm, "--help").stdout)
     for name in commands:
         check_command(root, iovm, name, problems)
-    for page in ("iovm.1", "iovm-trace.5", "iovm-model.5"):
+    for page in ("iovm.1", "iovm-trace.5", "iovm-model.5", "iovm-rules.5"):
         if not (root / "man" / page).exists():
             problems.append(f"man/{page} does not exist")
     lint_pages(root, problems)

@@ -2,12 +2,15 @@
 #include "detect/alert.h"
 
 #include <algorithm>
+#include <array>
 
 #include "base/format.h"
 #include "base/text.h"
 
 namespace iovm::detect {
 namespace {
+
+constexpr std::array<int, 4> kSeverities = {21, 47, 73, 99};
 
 bool from_user_space(const Alert& alert) {
   if (alert.kind == AlertKind::user_space) return true;
@@ -56,6 +59,8 @@ std::string_view name_of(AlertKind kind) {
       return "session";
     case AlertKind::user_space:
       return "user-space";
+    case AlertKind::rule:
+      return "rule";
   }
   return "window";
 }
@@ -74,11 +79,14 @@ std::string_view name_of(Novelty novelty) {
       return "unknown-access";
     case Novelty::unknown_device:
       return "unknown-device";
+    case Novelty::matched:
+      return "matched";
   }
   return "rare";
 }
 
 std::string_view rule_of(const Alert& alert) {
+  if (alert.rule) return alert.rule->title;
   if (from_user_space(alert)) return "device access from user space";
   if (alert.kind == AlertKind::session) return "unusual session";
   if (alert.kind == AlertKind::volume) return rule_of(*alert.excess);
@@ -95,11 +103,14 @@ std::string_view rule_of(const Alert& alert) {
       return "unknown access to a known device";
     case Novelty::unknown_device:
       return "access to an unknown device";
+    case Novelty::matched:
+      return "known attack";
   }
   return "rare device access sequence";
 }
 
 int severity_of(const Alert& alert) {
+  if (alert.rule) return kSeverities[static_cast<std::size_t>(alert.rule->severity)];
   if (from_user_space(alert)) return 99;
   if (alert.score >= 2 * alert.threshold) return 73;
   return strongest(alert) == Novelty::none && !alert.excess ? 21 : 47;

@@ -14,6 +14,7 @@
 #include <string_view>
 #include <vector>
 
+#include "detect/rule.h"
 #include "model/streams.h"
 #include "model/symbol.h"
 #include "model/volume.h"
@@ -29,8 +30,9 @@ enum class AlertKind : std::uint8_t {
   volume,      // the work of a minute, by how much more it is than training ever saw
   session,     // a whole session, by its mean score and its set of operations
   user_space,  // device I/O by code outside the guest's kernel, which training never saw there
+  rule,        // the steps of a known attack
 };
-// "window", "unseen", "volume", "session", "user-space"
+// "window", "unseen", "volume", "session", "user-space", "rule"
 std::string_view name_of(AlertKind kind);
 
 // Whose stream it is. What the stream is not divided by, is not set.
@@ -52,6 +54,7 @@ enum class Novelty : std::uint8_t {
   unknown_size,    // a known register, read or written in a width never seen there
   unknown_access,  // a device known from training, a register never seen on it, or never so used
   unknown_device,  // a device that training never saw
+  matched,         // not surprising: a step of a rule
 };
 
 // What training would have expected in a step's place.
@@ -108,6 +111,19 @@ struct Actor {
 };
 inline constexpr std::size_t kMaxActors = 8;
 
+// The rule that an alert of kind `rule` is of.
+struct RuleHit {
+  std::string id;
+  std::string title;
+  Severity severity = Severity::medium;
+  std::vector<std::string> references;
+  Technique technique;
+  std::string parent_technique;
+  std::string attack_version;
+  std::string about;
+  std::uint64_t hits = 1;  // how often in the episode
+};
+
 struct Alert {
   std::string
       id;  // "<first 8 digits of the trace id>-<number of the first event>-<stream>"; stable
@@ -127,7 +143,9 @@ struct Alert {
   double threshold = 0;
   double p_value = 1;  // share of normal blocks that score as high, from the calibration
   std::optional<Excess> excess;
-  std::vector<Step> steps;                 // the most surprising ones, in the order of events
+  // The most surprising ones, in the order of events; of a rule: first and last of each step.
+  std::vector<Step> steps;
+  std::optional<RuleHit> rule;
   std::vector<model::Operation> sequence;  // what happened around the alarm, oldest first
   std::vector<Actor> actors;
   std::vector<Space> spaces;       // at most kMaxActors

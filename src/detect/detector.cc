@@ -5,6 +5,7 @@
 #include <bit>
 
 #include "detect/detector_stream.h"
+#include "detect/rule_watch.h"
 
 namespace iovm::detect {
 
@@ -44,6 +45,9 @@ Status Detector::feed(const trace::Context& context, std::span<const trace::Even
 Status Detector::step(const trace::Context& context, const trace::Event& event) {
   ++stats_.events;
   model::Token token = tokenizer_(event);
+  if (rules_ != nullptr) {
+    if (auto ok = rules_->see(context, number_, event, token, tokenizer_); !ok) return ok;
+  }
   model::StreamIndex index = map_(event, token.device);
   if (index >= streams_.size()) streams_.resize(index + 1);
   Stream& s = streams_[index];
@@ -105,6 +109,7 @@ void Detector::loss(const trace::Event& event) {
   stats_.lost.add(trace::loss_of(event));
   tokenizer_.lost(event);
   watch_.lost(event);
+  if (rules_ != nullptr) rules_->loss(event);
   for (model::StreamIndex i = 0; i < streams_.size(); ++i) {
     if (!map_.touches(event, i)) continue;
     streams_[i].state = {};
@@ -147,6 +152,9 @@ void Detector::follow(Stream& s, const Record& record) {
 }
 
 Status Detector::finish(const trace::Context& context) {
+  if (rules_ != nullptr) {
+    if (auto ok = rules_->finish(context); !ok) return ok;
+  }
   for (model::StreamIndex i = 0; i < streams_.size(); ++i) {
     Stream& s = streams_[i];
     if (s.episode) {

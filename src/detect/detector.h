@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "detect/alert.h"
+#include "detect/alert_sink.h"
 #include "detect/session_scorer.h"
 #include "detect/user_access.h"
 #include "detect/vocabulary.h"
@@ -31,16 +32,7 @@ namespace iovm::detect {
 
 struct Record;
 struct Episode;
-
-// Who is told.
-class AlertSink {
- public:
-  virtual ~AlertSink() = default;
-  // The threshold was passed just now; the episode goes on. For live use.
-  virtual Status opened(const Alert&) { return {}; }
-  // The episode is over: the alert as it stays.
-  virtual Status closed(const Alert& alert) = 0;
-};
+class RuleWatch;
 
 // Who sees each event as it is scored: for timelines, not for alerts.
 class ScoreWatcher {
@@ -71,6 +63,9 @@ class Detector {
   Detector(const model::ModelData& data, const model::Model& model, std::string trace,
            AlertSink& sink);
   ~Detector();
+
+  // Rules look at the same events; they must outlive the detector.
+  void watch(RuleWatch& rules) { rules_ = &rules; }
 
   Status feed(const trace::Context& context, std::span<const trace::Event> events);
   // The end of the recording: open episodes are closed.
@@ -109,6 +104,7 @@ class Detector {
   std::string trace_;
   AlertSink& sink_;
   ScoreWatcher* watcher_ = nullptr;
+  RuleWatch* rules_ = nullptr;
   model::Tokenizer tokenizer_;
   model::StreamMap map_;
   Vocabulary vocabulary_;

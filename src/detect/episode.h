@@ -13,6 +13,7 @@
 
 #include "detect/alert.h"
 #include "model/model.h"
+#include "model/window.h"
 
 namespace iovm::detect {
 

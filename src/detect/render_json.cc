@@ -15,10 +15,15 @@ void put_operation(JsonWriter& json, const model::Operation& o) {
 void put_step(JsonWriter& json, const Step& step) {
   json.begin_object().member("event", step.event).member("time", step.time);
   put_operation(json, step.operation);
-  json.member("bits", step.bits).member("probability", step.probability);
+  bool scored = step.novelty != Novelty::matched;
+  if (scored) json.member("bits", step.bits).member("probability", step.probability);
   json.member("novelty", name_of(step.novelty));
   if (step.rip != 0) json.member("rip", iovm::format("0x{:x}", step.rip));
   if (step.cr3 != 0) json.member("cr3", iovm::format("0x{:x}", step.cr3));
+  if (!scored) {
+    json.end_object();
+    return;
+  }
   json.key("context").begin_array();
   for (const model::Operation& o : step.context) json.value(model::describe(o));
   json.end_array().member("context_count", step.context_count);
@@ -100,8 +105,12 @@ void put_ours(JsonWriter& json, const Alert& alert) {
     }
     json.end_array();
   }
-  json.key("score").begin_object().member("value", alert.score);
-  json.member("threshold", alert.threshold).member("p_value", alert.p_value).end_object();
+  if (alert.rule) {
+    json.member("hits", alert.rule->hits);
+  } else {
+    json.key("score").begin_object().member("value", alert.score);
+    json.member("threshold", alert.threshold).member("p_value", alert.p_value).end_object();
+  }
   json.key("window").begin_object().member("first", alert.first_event);
   json.member("last", alert.last_event).member("alarm", alert.alarm_event);
   json.member("first_time", alert.first_time).member("last_time", alert.last_time);
@@ -112,6 +121,36 @@ void put_ours(JsonWriter& json, const Alert& alert) {
   json.end_array().key("steps").begin_array();
   for (const Step& step : alert.steps) put_step(json, step);
   json.end_array().member("lost", alert.lost);
+}
+
+void put_rule(JsonWriter& json, const Alert& alert) {
+  json.key("rule").begin_object().member("name", rule_of(alert));
+  if (alert.rule) {
+    json.member("id", alert.rule->id).key("reference").begin_array();
+    for (const std::string& reference : alert.rule->references) json.value(reference);
+    json.end_array();
+    if (!alert.rule->about.empty()) json.member("description", alert.rule->about);
+  }
+  json.end_object();
+}
+
+void put_threat(JsonWriter& json, const Alert& alert) {
+  if (!alert.rule) return put_technique(json, alert);
+  json.key("threat").begin_object().member("framework", "MITRE ATT&CK");
+  const Technique& technique = alert.rule->technique;
+  std::string_view id = technique.id;
+  std::string_view parent = id.substr(0, id.find('.'));
+  json.key("tactic").begin_object().member("id", technique.tactic_id);
+  json.member("name", technique.tactic).end_object();
+  json.key("technique").begin_object().member("id", parent);
+  if (parent == id) {
+    json.member("name", technique.name);
+  } else {
+    json.member("name", alert.rule->parent_technique);
+    json.key("subtechnique").begin_object().member("id", id).member("name", technique.name);
+    json.end_object();
+  }
+  json.end_object().end_object();
 }
 
 }  // namespace
@@ -125,8 +164,8 @@ std::string alert_json(const Alert& alert, Phase phase) {
     json.member("action", phase == Phase::opened ? "opened" : "closed");
   }
   json.member("severity", severity_of(alert)).member("id", alert.id).end_object();
-  json.key("rule").begin_object().member("name", rule_of(alert)).end_object();
-  put_technique(json, alert);
+  put_rule(json, alert);
+  put_threat(json, alert);
   json.key("iovm").begin_object();
   put_ours(json, alert);
   json.end_object().end_object();

@@ -32,6 +32,9 @@ std::string_view unit_of(AlertKind kind) {
 }
 
 std::string step_text(const Step& step) {
+  if (step.novelty == Novelty::matched) {
+    return iovm::format("    {} {}\n", step.event, model::describe(step.operation));
+  }
   std::string text =
       iovm::format("    {} {} ({:.1f} bits, {}", step.event, model::describe(step.operation),
                    step.bits, name_of(step.novelty));
@@ -41,6 +44,19 @@ std::string step_text(const Step& step) {
                          step.context_count);
   }
   return text + ")\n";
+}
+
+// A score, or a rule and its first source.
+std::string how_sure(const Alert& alert) {
+  if (alert.rule) {
+    const RuleHit& rule = *alert.rule;
+    std::string text = iovm::format("rule {} ({}), {}", rule.id, name_of(rule.severity),
+                                    escape_terminal(rule.references.front()));
+    if (rule.hits > 1) text += iovm::format(", {} times", rule.hits);
+    return text;
+  }
+  return iovm::format("{:.2f} {} (threshold {:.2f}, p {:.2g})", alert.score, unit_of(alert.kind),
+                      alert.threshold, alert.p_value);
 }
 
 }  // namespace
@@ -64,10 +80,9 @@ std::string alert_text(const Alert& alert, Phase phase) {
   if (alert.stream.process) what = alert.actors.empty() ? "process" : "";
   if (alert.stream.vcpu) what = iovm::format("vCPU {}", *alert.stream.vcpu);
   if (!what.empty()) text += " " + what;
-  std::string_view unit = unit_of(alert.kind);
-  text += iovm::format(": {}{}: {:.2f} {} (threshold {:.2f}, p {:.2g}), events {}-{}",
-                       phase == Phase::closed ? "over: " : "", rule_of(alert), alert.score, unit,
-                       alert.threshold, alert.p_value, alert.first_event, alert.last_event);
+  text += iovm::format(": {}{}: {}, events {}-{}", phase == Phase::closed ? "over: " : "",
+                       escape_terminal(rule_of(alert)), how_sure(alert), alert.first_event,
+                       alert.last_event);
   for (std::size_t i = 0; i < alert.actors.size() && i < 3; ++i) {
     const Actor& actor = alert.actors[i];
     if (actor.process >= trace::kFirstUnknown) continue;

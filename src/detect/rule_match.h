@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Whether an access is one that a pattern of a rule means, in two parts: what its symbol and the
+// code that did it decide, which RuleWatch asks once for each symbol, and what only the event says.
+#pragma once
+
+#include "detect/rule.h"
+#include "model/symbol.h"
+
+namespace iovm::detect {
+
+// Whether a register's name is the one meant; # in it stands for any number.
+bool matches_name(std::string_view wanted, std::string_view name);
+
+// Whether events of the operation, by code of that class, can be meant.
+bool can_match(const AccessPattern& pattern, const model::Operation& operation,
+               model::CodeClass code);
+
+// Whether the event is meant, of which can_match() is true.
+inline bool matches(const AccessPattern& pattern, const trace::Event& event) {
+  if (!pattern.values.any()) {
+    if (!event.has(trace::Field::value) || !pattern.values.has(event.value)) return false;
+  }
+  if (pattern.misaligned && (event.size < 2 || event.address % event.size == 0)) return false;
+  return true;
+}
+
+}  // namespace iovm::detect

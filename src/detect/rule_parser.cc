@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "detect/rule_parser.h"
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "base/format.h"
+#include "base/text.h"
+#include "detect/rule_access.h"
+
+namespace iovm::detect {
+namespace {
+
+constexpr std::size_t kMaxReferences = 16;
+constexpr std::size_t kLongestText = 4000;
+constexpr std::size_t kLongestId = 64;
+
+bool is_id(std::string_view text) {
+  auto fits = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; };
+  return !text.empty() && text.size() <= kLongestId && std::ranges::all_of(text, fits) &&
+         text.front() != '-';
+}
+
+class Parser {
+ public:
+  Parser(std::string_view file, const AttackMap& attack, ParsedRules& out)
+      : file_(file), attack_(attack), out_(out) {}
+
+  bool full() const { return out_.faults.size() >= kMaxFaults; }
+  void line(Words& words) {
+    if (words.done()) return;
+    std::optional<RuleFault> fault = statement(words);
+    if (!fault && !words.done()) fault = words.fault("the end of the line");
+    if (fault) add(std::move(*fault));
+  }
+  void add(RuleFault fault) {
+    faulty_ = true;
+    if (!full()) out_.faults.push_back(std::move(fault));
+  }
+  void finish() { end_of_rule(); }
+
+ private:
+  std::optional<RuleFault> statement(Words& words);
+  std::optional<RuleFault> begin_rule(Words& words);
+  std::optional<RuleFault> property(Words& words);
+  std::optional<RuleFault> severity(Words& words);
+  std::optional<RuleFault> technique(Words& words);
+  std::optional<RuleFault> reference(Words& words);
+  std::optional<RuleFault> about(Words& words);
+  std::optional<RuleFault> per(Words& words);
+  std::optional<RuleFault> within(Words& words);
+  std::optional<RuleFault> unless(Words& words);
+  std::optional<RuleFault> without(Words& words);
+  std::optional<RuleFault> more(Words& words);
+  std::optional<RuleFault> text(Words& words, std::string_view expected, std::string& into);
+  std::optional<RuleFault> step(Words& words);
+  std::optional<RuleFault> accesses(Words& words, std::uint32_t& bits);
+  void end_of_rule();
+
+  std::string_view file_;
+  const AttackMap& attack_;
+  ParsedRules& out_;
+  std::set<std::string, std::less<>> ids_;
+  std::optional<Rule> rule_;
+  bool faulty_ = false;            // the rule, so far
+  std::uint32_t* last_ = nullptr;  // the bits that a line with `or` adds to
+};
+
+std::optional<RuleFault> Parser::statement(Words& words) {
+  if (words.take_if("rule")) return begin_rule(words);
+  if (words.take_if("disable")) {
+    const Word* word = words.peek();
+    if (word == nullptr || word->quoted || !is_id(word->text)) return words.fault("a rule's id");
+    out_.disabled.emplace_back(words.take()->text);
+    return std::nullopt;
+  }
+  if (!rule_) {
+    return words.fault("a line that begins a rule (rule ID \"TITLE\"), or disable ID");
+  }
+  return property(words);
+}
+
+std::optional<RuleFault> Parser::begin_rule(Words& words) {
+  end_of_rule();
+  rule_.emplace();
+  rule_->file = file_;
+  rule_->line = words.line();
+  const Word* id = words.peek();
+  if (id == nullptr || id->quoted || !is_id(id->text)) {
+    return words.fault("an id of small letters, digits and -");
+  }
+  if (out_.rules.size() == kMaxRules) {
+    return words.fault_at(*id, iovm::format("expected at most {} rules", kMaxRules));
+  }
+  if (!ids_.emplace(id->text).second) {
+    return words.fault_at(*id, "expected a new id: this file has a rule of that id before");
+  }
+  rule_->id = words.take()->text;
+  return text(words, "the rule's title in quotes", rule_->title);
+}
+
+std::optional<RuleFault> Parser::text(Words& words, std::string_view expected, std::string& into) {
+  const Word* word = words.peek();
+  if (word == nullptr || !word->quoted || word->text.empty()) return words.fault(expected);
+  if (into.size() + word->text.size() > kLongestText) {
+    return words.fault_at(*word, iovm::format("expected at most {} bytes", kLongestText));
+  }
+  if (!into.empty()) into += ' ';
+  into += words.take()->text;
+  return std::nullopt;
+}
+
+std::optional<RuleFault> Parser::severity(Words& words) {
+  const Word* name = words.peek();
+  auto severity = name == nullptr ? std::nullopt : severity_named(name->text);
+  if (!severity) return words.fault("low, medium, high or critical");
+  rule_->severity = *severity;
+  words.take();
+  return std::nullopt;
+}
+
+std::optional<RuleFault> Parser::technique(Words& words) {
+  const Word* word = words.peek();
+  auto found = word == nullptr ? attack_.techniques.end() : attack_.techniques.find(word->text);
+  if (found == attack_.techniques.end()) {
+    return words.fault(iovm::format(
+        "a technique of MITRE ATT&CK {} that attack.map has (T1611, ...)", attack_.version));
+  }
+  rule_->technique = found->second;
+  auto parent = attack_.techniques.find(word->text.substr(0, word->text.find('.')));
+  if (parent != attack_.techniques.end()) rule_->parent_technique = parent->second.name;
+  words.take();
+  return std::nullopt;
+}
+
+std::optional<RuleFault> Parser::reference(Words& words) {
+  const Word* word = words.peek();
+  if (word == nullptr || word->text.empty() || rule_->references.size() == kMaxReferences) {
+    return words.fault("a source: a CVE, an address, or a text in quotes (at most 16)");
+  }
+  rule_->references.emplace_back(words.take()->text);
+  return std::nullopt;
+}
+
+std::optional<RuleFault> Parser::about(Words& words) {
+  return text(words, "a text in quotes", rule_->about);
+}
+
+std::optional<RuleFault> Parser::per(Words& words) {
+  const Word* name = words.peek();
+  auto per = name == nullptr ? std::nullopt : per_named(name->text);
+  if (!per) return words.fault("device, process, vcpu or vm");
+  rule_->per = *per;
+  words.take();
+  return std::nullopt;
+}
+
+std::optional<RuleFault> Parser::within(Words& words) {
+  const Word* word = words.peek();
+  auto time = parse_duration(word == nullptr ? "" : word->text);
+  if (!time || time->count() <= 0) return words.fault("a time, as 500ms, 10s or 1h");
+  rule_->within = static_cast<std::uint64_t>(time->count());
+  words.take();
+  return std::nullopt;
+}
+
+std::optional<RuleFault> Parser::unless(Words& words) {
+  if (!words.take_if("model")) return words.fault("model");
+  rule_->unless_model = true;
+  return std::nullopt;
+}
+
+std::optional<RuleFault> Parser::without(Words& words) {
+  if (rule_->steps.empty()) return words.fault_before("expected a step before its without");
+  last_ = &rule_->steps.back().without;
+  return accesses(words, *last_);
+}
+
+// A line that goes on with the step or without before it.
+std::optional<RuleFault> Parser::more(Words& words) {
+  if (last_ == nullptr) return words.fault_before("expected a step or without before its or");
+  return accesses(words, *last_);
+}
+
+std::optional<RuleFault> Parser::property(Words& words) {
+  struct Line {
+    std::string_view name;
+    std::optional<RuleFault> (Parser::*read)(Words&);
+  };
+  static constexpr Line kLines[] = {
+      {"severity", &Parser::severity}, {"technique", &Parser::technique},
+      {"ref", &Parser::reference},     {"about", &Parser::about},
+      {"per", &Parser::per},           {"within", &Parser::within},
+      {"unless", &Parser::unless},     {"step", &Parser::step},
+      {"without", &Parser::without},   {"or", &Parser::more}};
+  for (const Line& line : kLines) {
+    if (!words.take_if(line.name)) continue;
+    if (line.name != "or") last_ = nullptr;
+    return (this->*line.read)(words);
+  }
+  return words.fault(
+      "severity, technique, ref, about, per, within, unless, step, without, or, rule or disable");
+}
+
+// step [N times | N different] ACCESS [or ACCESS ...]
+std::optional<RuleFault> Parser::step(Words& words) {
+  if (rule_->steps.size() == kMaxRuleSteps) {
+    return words.fault(iovm::format("at most {} steps", kMaxRuleSteps));
+  }
+  RuleStep step;
+  const Word* word = words.peek();
+  if (word != nullptr && !word->text.empty() && word->text[0] >= '0' && word->text[0] <= '9') {
+    auto count = parse_unsigned(word->text);
+    if (!count || *count == 0 || *count > kMaxRuleCount) {
+      return words.fault(iovm::format("a count from 1 to {}", kMaxRuleCount));
+    }
+    words.take();
+    step.count = static_cast<std::uint32_t>(*count);
+    step.different = words.take_if("different");
+    if (!step.different && !words.take_if("times")) return words.fault("times or different");
+    if (step.different && *count > kMaxDifferent) {
+      return words.fault_at(*word, iovm::format("expected at most {} different", kMaxDifferent));
+    }
+  }
+  rule_->steps.push_back(step);
+  last_ = &rule_->steps.back().want;
+  return accesses(words, *last_);
+}
+
+std::optional<RuleFault> Parser::accesses(Words& words, std::uint32_t& bits) {
+  do {
+    if (rule_->patterns.size() == kMaxRulePatterns) {
+      return words.fault(iovm::format("at most {} accesses in a rule", kMaxRulePatterns));
+    }
+    auto access = parse_access(words);
+    if (auto* fault = std::get_if<RuleFault>(&access)) return *fault;
+    bits |= std::uint32_t{1} << rule_->patterns.size();
+    rule_->patterns.push_back(std::get<AccessPattern>(std::move(access)));
+  } while (words.take_if("or"));
+  return std::nullopt;
+}
+
+void Parser::end_of_rule() {
+  last_ = nullptr;
+  if (!rule_) {
+    faulty_ = false;
+    return;
+  }
+  auto lacks = [&](bool there, std::string_view what) {
+    if (there || faulty_) return;
+    add({rule_->line, 1, iovm::format("expected {} in rule {}, found none", what, rule_->id)});
+  };
+  lacks(!rule_->steps.empty(), "a step");
+  lacks(!rule_->technique.id.empty(), "a technique");
+  lacks(!rule_->references.empty(), "a ref (the source of the rule)");
+  if (!faulty_) out_.rules.push_back(std::move(*rule_));
+  rule_.reset();
+  faulty_ = false;
+}
+
+}  // namespace
+
+ParsedRules parse_rules(std::string_view file, std::string_view text, const AttackMap& attack) {
+  ParsedRules out;
+  Parser parser(file, attack, out);
+  each_line(text, out.faults, [&](Words& words, std::optional<RuleFault> fault) {
+    if (fault) {
+      parser.add(std::move(*fault));
+    } else {
+      parser.line(words);
+    }
+  });
+  parser.finish();
+  return out;
+}
+
+}  // namespace iovm::detect

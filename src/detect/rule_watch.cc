@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "detect/rule_watch.h"
+
+#include <algorithm>
+#include <bit>
+
+#include "detect/rule_alert.h"
+#include "detect/rule_match.h"
+
+namespace iovm::detect {
+namespace {
+
+using trace::Event;
+using trace::Field;
+
+constexpr std::size_t kMostOpen = 1024;
+
+std::uint32_t elements_of(const Event& event) {
+  return event.has(Field::count) && event.count > 1 ? event.count : 1;
+}
+
+// A process by its index, else by its page tables: those of kernel and user space are one pair.
+std::uint64_t process_key(const Event& event) {
+  constexpr std::uint64_t kPageTable = 0x000fffffffffe000;
+  constexpr std::uint64_t kKnown = std::uint64_t{1} << 47;
+  return event.knows_process() ? kKnown | event.process : (event.cr3 & kPageTable) >> 12;
+}
+
+std::uint64_t key_of(Per per, const Event& event, model::DeviceIndex device) {
+  std::uint64_t vm = static_cast<std::uint64_t>(event.vm) << 48;
+  switch (per) {
+    case Per::device:
+      return vm | device;
+    case Per::process:
+      return vm | process_key(event);
+    case Per::vcpu:
+      return vm | event.vcpu;
+    case Per::vm:
+      break;
+  }
+  return vm;
+}
+
+// An access that the alphabet had no place for any more, by its address alone: who fills the
+// alphabet is not rid of the rules about ports.
+model::Operation bare(const Event& event, model::CodeClass code) {
+  model::Operation op;
+  op.direction = event.direction;
+  op.size = event.size;
+  op.space = event.kind == trace::EventKind::pio ? model::Space::port : model::Space::memory;
+  op.reg = event.address;
+  op.device = model::fixed_device(op.space, event.address);
+  if (code == model::CodeClass::user) op.set(model::Mark::user);
+  return op;
+}
+
+}  // namespace
+
+struct RuleWatch::Running {
+  std::uint32_t first = 0;  // the patterns of the first step
+  Tracks tracks;
+};
+
+RuleWatch::RuleWatch(std::shared_ptr<const RuleSet> rules, std::string trace, bool model,
+                     AlertSink& sink)
+    : trace_(std::move(trace)), model_(model), sink_(sink) {
+  start(std::move(rules));
+}
+
+RuleWatch::~RuleWatch() = default;
+
+void RuleWatch::start(std::shared_ptr<const RuleSet> rules) {
+  rules_ = std::move(rules);
+  running_.clear();
+  for (const Rule& rule : rules_->rules) running_.push_back({rule.steps.front().want, {}});
+  lists_of_.clear();
+  lists_.assign(2, {});  // kUnseen, kNobody
+}
+
+Status RuleWatch::replace(const trace::Context& context, std::shared_ptr<const RuleSet> rules) {
+  if (auto ok = finish(context); !ok) return ok;
+  start(std::move(rules));
+  return {};
+}
+
+std::vector<RuleWatch::Asking> RuleWatch::ask(const model::Operation& operation,
+                                              model::CodeClass code) const {
+  std::vector<Asking> out;
+  for (std::uint32_t i = 0; i < running_.size(); ++i) {
+    const Rule& rule = rules_->rules[i];
+    if (rule.unless_model && model_) continue;
+    std::uint32_t bits = 0;
+    for (std::size_t p = 0; p < rule.patterns.size(); ++p) {
+      if (can_match(rule.patterns[p], operation, code)) bits |= std::uint32_t{1} << p;
+    }
+    if (bits != 0) out.push_back({i, bits});
+  }
+  return out;
+}
+
+std::span<const RuleWatch::Asking> RuleWatch::asking(const Sight& s) {
+  if (model::is_unknown(s.token.symbol)) {
+    scratch_ = ask(bare(s.event, s.token.code), s.token.code);
+    return scratch_;
+  }
+  std::size_t slot =
+      std::size_t{s.token.symbol} * kCodeSlots + static_cast<std::size_t>(s.token.code);
+  if (slot >= lists_of_.size()) {
+    lists_of_.resize(std::max(s.tokenizer.alphabet().size() * kCodeSlots, slot + 1), kUnseen);
+  }
+  std::uint32_t& list = lists_of_[slot];
+  if (list == kUnseen) {
+    auto rules = ask(s.tokenizer.alphabet().operation(s.token.symbol), s.token.code);
+    list = rules.empty() ? kNobody : static_cast<std::uint32_t>(lists_.size());
+    if (!rules.empty()) lists_.push_back(std::move(rules));
+  }
+  return lists_[list];
+}
+
+Status RuleWatch::look(const Sight& s) {
+  if (s.event.time >= next_close_) {
+    if (auto ok = close_quiet(s.context, s.event.time); !ok) return ok;
+  }
+  for (const Asking& a : asking(s)) {
+    std::uint32_t patterns = meant(rules_->rules[a.rule], a.patterns, s);
+    if (patterns == 0) continue;
+    if (auto ok = advance(a.rule, patterns, s); !ok) return ok;
+  }
+  return {};
+}
+
+// Of the patterns that ask for the symbol, those that mean this very event.
+std::uint32_t RuleWatch::meant(const Rule& rule, std::uint32_t patterns, const Sight& s) const {
+  std::uint32_t out = 0;
+  for (std::uint32_t rest = patterns; rest != 0; rest &= rest - 1) {
+    const AccessPattern& pattern = rule.patterns[static_cast<std::size_t>(std::countr_zero(rest))];
+    if (pattern.stray && !is_stray(s.event)) continue;
+    if (matches(pattern, s.event)) out |= rest & (~rest + 1);
+  }
+  return out;
+}
+
+bool RuleWatch::is_stray(const Event& event) const {
+  // Where Linux maps the services of UEFI, which the kernel calls.
+  constexpr std::uint64_t kUefi = 0xffffffef00000000, kUefiEnd = 0xffffffff00000000;
+  bool uefi = event.rip >= kUefi && event.rip < kUefiEnd;
+  return !uefi && kernel_[event.vm % kernel_.size()] >= kLinuxFrom;
+}
+
+Status RuleWatch::advance(std::uint32_t index, std::uint32_t patterns, const Sight& s) {
+  const Rule& rule = rules_->rules[index];
+  Running& running = running_[index];
+  const Event& e = s.event;
+  std::uint64_t key = key_of(rule.per, e, s.token.device);
+  std::uint32_t era = eras_[e.vm % eras_.size()];
+  if ((patterns & running.first) == 0) {
+    const Track* track = running.tracks.find(key, era);
+    if (track == nullptr || !track->waiting()) return {};
+  }
+  Mark mark{s.number,  e.time,         e.value,   e.rip,    e.cr3,
+            e.address, s.token.symbol, e.process, e.present};
+  auto marks = running.tracks.at(rule, key, era).see(rule, patterns, elements_of(e), mark);
+  return marks.empty() ? Status() : hit(index, key, marks, s);
+}
+
+void RuleWatch::loss(const Event& event) {
+  trace::Loss loss = trace::loss_of(event);
+  lost_ += std::max<std::uint64_t>(loss.count, 1);
+  if (event.vm == trace::kAllVms) {
+    for (std::uint32_t& era : eras_) ++era;
+  } else {
+    ++eras_[event.vm % eras_.size()];
+  }
+}
+
+Status RuleWatch::hit(std::uint32_t index, std::uint64_t key, std::span<const Mark> marks,
+                      const Sight& s) {
+  auto at = open_.find({index, key});
+  if (at != open_.end()) {
+    at->second.again(marks, s.event.time);
+    return {};
+  }
+  if (open_.size() >= kMostOpen) {
+    if (auto ok = close_quiet(s.context, kNever); !ok) return ok;
+  }
+  const Rule& rule = rules_->rules[index];
+  RuleEpisode episode(rule_alert(rule, *rules_, marks, s.tokenizer.alphabet()));
+  Alert& alert = episode.alert();
+  alert.stream = stream(rule.per, s);
+  alert.id = rule_alert_id(alert);
+  alert.utc_offset_ns = s.context.info.utc_offset_ns;
+  alert.lost = lost_;
+  episode.tell_actors(s.context);
+  next_close_ = std::min(next_close_, episode.over_at());
+  ++alerts_;
+  auto ok = sink_.opened(alert);
+  open_.emplace(std::pair(index, key), std::move(episode));
+  return ok;
+}
+
+StreamName RuleWatch::stream(Per per, const Sight& s) const {
+  StreamName out;
+  out.trace = trace_;
+  out.trace_id = trace::id_text(s.context.info.id);
+  out.vm = s.event.vm;
+  if (out.vm < s.context.vms.size()) out.vm_name = s.context.vms[out.vm].name;
+  if (per == Per::device) out.device = s.tokenizer.devices()[s.token.device];
+  if (per == Per::process) out.process = s.event.process;
+  if (per == Per::vcpu) out.vcpu = s.event.vcpu;
+  return out;
+}
+
+// Closes what has been quiet long enough; all of it, for kNever.
+Status RuleWatch::close_quiet(const trace::Context& context, std::uint64_t now) {
+  next_close_ = kNever;
+  for (auto it = open_.begin(); it != open_.end();) {
+    std::uint64_t over = it->second.over_at();
+    if (now < over) {
+      next_close_ = std::min(next_close_, over);
+      ++it;
+      continue;
+    }
+    RuleEpisode episode = std::move(it->second);
+    it = open_.erase(it);
+    episode.alert().lost = lost_;
+    episode.tell_actors(context);
+    if (auto ok = sink_.closed(episode.alert()); !ok) return ok;
+  }
+  return {};
+}
+
+Status RuleWatch::finish(const trace::Context& context) {
+  return close_quiet(context, kNever);
+}
+
+Status RuleRun::feed(const trace::Context& context, std::span<const Event> events) {
+  for (const Event& event : events) {
+    if (event.kind == trace::EventKind::loss) {
+      lost_.add(trace::loss_of(event));
+      tokenizer_.lost(event);
+      watch_.loss(event);
+    } else {
+      ++events_;
+      model::Token token = tokenizer_(event);
+      if (auto ok = watch_.see(context, number_, event, token, tokenizer_); !ok) return ok;
+    }
+    ++number_;
+  }
+  return {};
+}
+
+Status run(trace::EventSource& source, RuleRun& rules) {
+  for (;;) {
+    auto batch = source.next();
+    if (!batch) return std::move(batch).error();
+    if (source.context().info.source == "sequences") {
+      return input_error(
+          "number sequences are no device I/O: rules have nothing to say of them (name a model: "
+          "-m MODEL)");
+    }
+    if (batch->empty()) return rules.finish(source.context());
+    if (auto ok = rules.feed(source.context(), *batch); !ok) return ok;
+  }
+}
+
+}  // namespace iovm::detect
