@@ -114,11 +114,17 @@ std::string expected_text(const ReportStep& step, std::string_view device) {
   return out;
 }
 
+// Of a rule: it says itself why.
+bool is_matched(const ReportStep& step) {
+  return step.novelty == "matched";
+}
+
 std::string step_text(const ReportAlert& alert, const ReportStep& step) {
   std::string_view device = device_of(step.text);
   std::string out =
       wrapped(format("  event {} ", step.event),
               format("{}  {}", time_text(alert, step.time), escape_terminal(step.text)));
+  if (is_matched(step)) return out;
   out += wrapped("    why      ",
                  format("{}: probability {}, {:.1f} bits", escape_terminal(novelty_text(step)),
                         probability_text(step.probability), step.bits));
@@ -207,12 +213,15 @@ std::string alert_text(const Report& report, std::size_t index) {
   out += labelled("when", when_text(alert));
   out += labelled("where", where_text(alert));
   out += who_text(alert);
-  out += labelled("score", format("{:.2f} bits, threshold {:.2f}; of normal blocks a share of {} "
-                                  "scores as high",
-                                  alert.score, alert.threshold, probability_text(alert.p_value)));
+  bool by_rule = std::ranges::any_of(alert.steps, is_matched);
+  if (!by_rule) {
+    out += labelled("score", format("{:.2f} bits, threshold {:.2f}; of normal blocks a share of {} "
+                                    "scores as high",
+                                    alert.score, alert.threshold, probability_text(alert.p_value)));
+  }
   if (!alert.volume.empty()) out += labelled("volume", escape_terminal(alert.volume));
   out += labelled("lost", lost_text(alert));
-  out += "\n  the most abnormal steps\n";
+  out += by_rule ? "\n  the steps of the attack\n" : "\n  the most abnormal steps\n";
   return out + steps_text(alert) + nearest_text(alert) + "\n" + raw_text(alert);
 }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// iovm detect: a model and recordings, or running VMs, in; alerts out. Offline and live differ in
-// where the events come from and in when an alert is told: offline when its episode is over, live
-// also at once.
+// iovm detect: recordings, or running VMs, in; alerts out, by a model of normal work and by rules
+// of known attacks, or by the rules alone. Offline and live differ in where the events come from
+// and in when an alert is told: offline when its episode is over, live also at once.
 #include <algorithm>
 #include <cstdio>
 #include <memory>
@@ -17,6 +17,7 @@
 #include "cli/commands.h"
 #include "cli/damage.h"
 #include "cli/in_order.h"
+#include "cli/live_rules.h"
 #include "cli/stdout.h"
 #include "cli/stop_signals.h"
 #include "detect/detector.h"
@@ -30,7 +31,9 @@ namespace iovm::cli {
 namespace {
 
 struct DetectOptions {
-  std::string model;
+  std::optional<std::string> model;
+  std::vector<std::string> rules;
+  bool no_built_in_rules = false;
   std::vector<std::string> traces;
   bool live = false;
   std::vector<std::string> vms;
@@ -46,7 +49,11 @@ struct DetectOptions {
 };
 
 void declare(CommandLine& line, DetectOptions& options) {
-  line.option("-m,--model", options.model, "MODEL", "the model of normal work").required();
+  line.option("-m,--model", options.model, "MODEL",
+              "the model of normal work; without it, rules alone");
+  line.option("--rules", options.rules, "FILE|DIR",
+              "rules of known attacks, in addition to the built-in ones");
+  line.flag("--no-builtin-rules", options.no_built_in_rules, "without the built-in rules");
   line.positional("TRACE", options.traces, "recordings to look at; - is standard input");
   line.optional();
   line.flag("--live", options.live, "look at running VMs instead of recordings");
@@ -125,11 +132,22 @@ struct Outcome {
   std::optional<Error> damage;
 };
 
+// The model, ready for use.
+struct Scoring {
+  explicit Scoring(model::ModelData d)
+      : data(std::move(d)), model(data.model()), drift(data.calibration) {}
+
+  model::ModelData data;
+  model::Model model;
+  detect::Drift drift;
+};
+
 // Looks at recordings, any number at a time, and tells of them one after the other.
 class Run {
  public:
-  Run(const DetectOptions& options, const model::ModelData& data)
-      : options_(options), data_(data), model_(data.model()), drift_(data.calibration) {}
+  // `scoring` may be null.
+  Run(const DetectOptions& options, Scoring* scoring, const LiveRules& rules)
+      : options_(options), scoring_(scoring), rules_(rules) {}
 
   Status live(trace::EventSource& source) {
     Printer printer(options_, &out_);
@@ -156,7 +174,8 @@ class Run {
 
   const Totals& totals() const { return totals_; }
   void warn_of_drift() const {
-    auto drift = drift_.found();
+    if (scoring_ == nullptr) return;
+    auto drift = scoring_->drift.found();
     if (!drift) return;
     say(format(
         "warning: the scores of the last {} sessions without an alert are higher than those that "
@@ -168,19 +187,39 @@ class Run {
 
  private:
   Outcome look(const std::string& name, trace::EventSource& source, Printer& printer) const {
+    return scoring_ != nullptr ? score(name, source, printer) : match(name, source, printer);
+  }
+
+  // By the model, and by rules where the recording is of a machine.
+  Outcome score(const std::string& name, trace::EventSource& source, Printer& printer) const {
     Outcome out;
-    detect::Detector detector(data_, model_, name, printer);
-    if (auto ok = detect::run(source, detector); !ok) out.error = ok.error();
+    const model::ModelData& data = scoring_->data;
+    detect::Detector detector(data, scoring_->model, name, printer);
+    detect::RuleWatch watch(rules_.current(), name, true, printer);
+    if (data.options.scheme == model::Scheme::devices) detector.watch(watch);
+    ReloadingSource reloading(source, rules_, watch);
+    if (auto ok = detect::run(reloading, detector); !ok) out.error = ok.error();
     if (!out.error && options_.scores) {
-      double threshold = model::to_bits(data_.threshold.value);
+      double threshold = model::to_bits(data.threshold.value);
       if (auto ok = printer.scores(detector, source.context(), threshold); !ok) {
         out.error = ok.error();
       }
     }
     out.stats = detector.stats();
+    out.stats.alerts += watch.alerts();
     for (const detect::StreamScore& score : detector.scores(source.context())) {
       if (score.alerts == 0) out.usual.push_back(score.session.score);
     }
+    return out;
+  }
+
+  // By rules alone.
+  Outcome match(const std::string& name, trace::EventSource& source, Printer& printer) const {
+    Outcome out;
+    detect::RuleRun run(rules_.current(), name, printer);
+    ReloadingSource reloading(source, rules_, run.watch());
+    if (auto ok = detect::run(reloading, run); !ok) out.error = ok.error();
+    out.stats = {run.events(), run.lost(), run.watch().alerts()};
     return out;
   }
 
@@ -204,7 +243,7 @@ class Run {
     totals_.alerts += outcome.stats.alerts;
     totals_.lost += outcome.stats.lost.all();
     if (!totals_.damage) totals_.damage = std::move(outcome.damage);
-    for (double score : outcome.usual) drift_.add(score);
+    for (double score : outcome.usual) scoring_->drift.add(score);
     if (!options_.quiet && (!outcome.error || outcome.stats.events > 0)) {
       summary(name, outcome.stats);
     }
@@ -224,17 +263,16 @@ class Run {
   }
 
   const DetectOptions& options_;
-  const model::ModelData& data_;
-  model::Model model_;
+  Scoring* scoring_;
+  const LiveRules& rules_;
   Stdout out_;
   Totals totals_;
-  detect::Drift drift_;
 };
 
-Status run_live(const DetectOptions& options, Run& run) {
+Status run_live(const DetectOptions& options, LiveRules& rules, Run& run) {
   auto stop = record::StopFlag::create();
   if (!stop) return std::move(stop).error();
-  auto signals = StopSignals::create([&stop] { stop->stop(); });
+  auto signals = StopSignals::create([&stop] { stop->stop(); }, [&rules] { rules.reload(); });
   if (!signals) return std::move(signals).error();
   record::LiveRequest request;
   request.vms = options.vms;
@@ -255,6 +293,10 @@ Status run_live(const DetectOptions& options, Run& run) {
 Status check_words(const DetectOptions& options) {
   if (options.threads && (*options.threads == 0 || *options.threads > 1024)) {
     return usage_error("--threads: from 1 to 1024");
+  }
+  if (!options.model && options.scores) return usage_error("--scores needs a model (-m MODEL)");
+  if (!options.model && options.no_built_in_rules && options.rules.empty()) {
+    return usage_error("neither a model (-m MODEL) nor rules (--rules FILE): nothing to look for");
   }
   if (options.live) {
     if (!options.traces.empty()) return usage_error("--live and a TRACE: take one of them");
@@ -282,22 +324,31 @@ Result<ExitStatus> verdict(const DetectOptions& options, const Totals& totals) {
   return options.exit_code && totals.alerts > 0 ? ExitStatus::alerts : ExitStatus::done;
 }
 
+void warn_of_promise(const std::string& model, const model::Threshold& threshold) {
+  if (threshold.supported) return;
+  say(
+      format("note: the model was trained on too few data to promise {} false alarms (see iovm "
+             "info {})",
+             model::describe(threshold.promise), escape_terminal(model)));
+}
+
 Result<ExitStatus> run_detect(CommandLine& line) {
   DetectOptions options;
   declare(line, options);
   if (auto end = line.parse()) return *end;
   if (auto ok = check_words(options); !ok) return Error(ok.error());
-  auto data = model::read_model(options.model);
-  if (!data) return std::move(data).error();
-  if (!options.quiet && !data->threshold.supported) {
-    say(
-        format("note: the model was trained on too few data to promise {} false alarms (see iovm "
-               "info {})",
-               model::describe(data->threshold.promise), escape_terminal(options.model)));
+  auto rules = LiveRules::load(options.rules, !options.no_built_in_rules);
+  if (!rules) return std::move(rules).error();
+  std::optional<Scoring> scoring;
+  if (options.model) {
+    auto data = model::read_model(*options.model);
+    if (!data) return std::move(data).error();
+    scoring.emplace(*std::move(data));
+    if (!options.quiet) warn_of_promise(*options.model, scoring->data.threshold);
   }
-  Run run(options, *data);
+  Run run(options, scoring ? &*scoring : nullptr, **rules);
   if (options.live) {
-    if (auto ok = run_live(options, run); !ok) return Error(ok.error());
+    if (auto ok = run_live(options, **rules, run); !ok) return Error(ok.error());
   }
   if (!options.traces.empty()) {
     if (auto ok = run.traces(); !ok) return Error(ok.error());

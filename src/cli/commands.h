@@ -12,6 +12,7 @@ extern const Command kTrain;
 extern const Command kDetect;
 extern const Command kExplain;
 extern const Command kEval;
+extern const Command kRules;
 extern const Command kImport;
 extern const Command kDump;
 extern const Command kInfo;

@@ -12,6 +12,8 @@
 #include "base/text.h"
 #include "detect/detector.h"
 #include "detect/render.h"
+#include "detect/rule_files.h"
+#include "detect/rule_watch.h"
 #include "model/model_file.h"
 #include "trace/file_head.h"
 #include "trace/reader.h"
@@ -64,7 +66,11 @@ Status Explainer::detect_in(const std::string& path) {
   auto reader = trace::TraceReader::open(path);
   if (!reader) return std::move(reader).error();
   ReportSink sink(report_, *data);
+  auto rules = detect::load_rules({}, true);
+  if (!rules) return std::move(rules).error();
   detect::Detector detector(*data, model, path, sink);
+  detect::RuleWatch rule_watch(*std::move(rules), path, true, sink);
+  if (data->options.scheme == model::Scheme::devices) detector.watch(rule_watch);
   report_.model = *options_.model;
   if (options_.page) {
     auto overview = analyze::take_overview(**reader, filter_, detector);

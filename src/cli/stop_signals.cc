@@ -29,13 +29,17 @@ void let_signals_through() {
   pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
 }
 
-void watch(int signals, int end, const std::function<void()>& on_first) {
+void watch(int signals, int end, const std::function<void()>& on_first,
+           const std::function<void()>& on_hangup) {
   std::array<pollfd, 2> polls = {pollfd{signals, POLLIN, 0}, pollfd{end, POLLIN, 0}};
-  while (::poll(polls.data(), polls.size(), -1) < 0) {
+  for (signalfd_siginfo info = {};;) {
+    while (::poll(polls.data(), polls.size(), -1) < 0) {
+    }
+    if (polls[1].revents != 0) return;
+    static_cast<void>(!::read(signals, &info, sizeof info));
+    if (info.ssi_signo != SIGHUP) break;
+    on_hangup();
   }
-  if (polls[1].revents != 0) return;
-  signalfd_siginfo info = {};
-  static_cast<void>(!::read(signals, &info, sizeof info));
   on_first();
   let_signals_through();
   while (::poll(&polls[1], 1, -1) < 0) {
@@ -44,15 +48,18 @@ void watch(int signals, int end, const std::function<void()>& on_first) {
 
 }  // namespace
 
-Result<StopSignals> StopSignals::create(std::function<void()> on_first) {
+Result<StopSignals> StopSignals::create(std::function<void()> on_first,
+                                        std::function<void()> on_hangup) {
   StopSignals out;
   sigset_t set = stopping();
+  if (on_hangup) sigaddset(&set, SIGHUP);
   UniqueFd signals(::signalfd(-1, &set, SFD_CLOEXEC));
   out.end_ = UniqueFd(::eventfd(0, EFD_CLOEXEC));
   if (!signals || !out.end_) return errno_error("waiting for signals");
   pthread_sigmask(SIG_BLOCK, &set, &out.before_);
-  out.thread_ = std::thread([fd = std::move(signals), end = out.end_.get(),
-                             call = std::move(on_first)] { watch(fd.get(), end, call); });
+  out.thread_ =
+      std::thread([fd = std::move(signals), end = out.end_.get(), first = std::move(on_first),
+                   hangup = std::move(on_hangup)] { watch(fd.get(), end, first, hangup); });
   return out;
 }
 

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The rules of `iovm detect`, and how they are taken anew while it runs: SIGHUP reads the files
+// again. Rules without a fault are in force from the next batch of events on; a fault is told, and
+// the old rules stay.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "detect/rule_files.h"
+#include "detect/rule_watch.h"
+#include "trace/source.h"
+
+namespace iovm::cli {
+
+class LiveRules {
+ public:
+  static Result<std::unique_ptr<LiveRules>> load(std::vector<std::string> paths, bool built_in);
+
+  std::shared_ptr<const detect::RuleSet> current() const;
+  // From any thread. Tells on standard error what came of it.
+  void reload();
+  // Counts the reloads that took other rules.
+  std::uint64_t version() const { return version_.load(std::memory_order_acquire); }
+
+ private:
+  LiveRules() = default;
+
+  std::vector<std::string> paths_;
+  bool built_in_ = true;
+  mutable std::mutex lock_;
+  std::shared_ptr<const detect::RuleSet> rules_;
+  std::atomic<std::uint64_t> version_ = 0;
+};
+
+// A source that hands other rules to the watch, between two batches.
+class ReloadingSource : public trace::EventSource {
+ public:
+  ReloadingSource(trace::EventSource& source, const LiveRules& rules, detect::RuleWatch& watch)
+      : source_(source), rules_(rules), watch_(watch), version_(rules.version()) {}
+
+  Result<std::span<const trace::Event>> next() override;
+  const trace::Context& context() const override { return source_.context(); }
+
+ private:
+  trace::EventSource& source_;
+  const LiveRules& rules_;
+  detect::RuleWatch& watch_;
+  std::uint64_t version_;
+};
+
+}  // namespace iovm::cli
