@@ -121,7 +121,8 @@ enum class Role : std::uint8_t {
   toggle,   // index and data by turns at one address
   rearm,    // like data; a read makes the toggle of its latch expect an index
   status,   // like data; a read also latches the phase of a phased register (floppy: MSR)
-  phased,   // a write is a command while the latched status says idle, data else (floppy: FIFO)
+  phased,   // a write is data if the status read just before says busy, else a command (floppy:
+            // FIFO)
   window,   // memory behind an address range: folded to one register per range
 };
 

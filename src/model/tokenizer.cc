@@ -5,6 +5,7 @@
 #include <array>
 #include <optional>
 #include <unordered_map>
+#include <utility>
 
 #include "base/format.h"
 #include "model/access_cache.h"
@@ -39,6 +40,7 @@ enum class Way : std::uint8_t {
   rearm,           // a read makes the toggle expect an index
   status,          // a read latches the phase
   phased,          // the value counts if the device waits for a command
+  phase_over,      // a read of the register that takes commands at times
   config_address,  // the address port of PCI configuration
   config_data,     // the data port of PCI configuration
   config_ecam,     // memory-mapped PCI configuration
@@ -283,6 +285,9 @@ Way Tokenizer::Impl::way_of(const Event& event, Plan& plan) const {
       return op.device == pc_device(PcDevice::pci_config) ? Way::config_data : Way::indexed;
     case Role::rearm:
       return write ? Way::plain : Way::rearm;
+    case Role::phased:
+      if (!write) return Way::phase_over;
+      [[fallthrough]];
     default:
       if (valueless) return Way::plain;
   }
@@ -300,7 +305,7 @@ Way Tokenizer::Impl::way_of(const Event& event, Plan& plan) const {
     case Role::status:
       return write ? Way::plain : Way::status;
     case Role::phased:
-      return write ? Way::phased : Way::plain;
+      return Way::phased;
     default:
       return write && !reg.listed() && op.device.bus == Bus::pci ? Way::learned : Way::plain;
   }
@@ -340,8 +345,12 @@ Symbol Tokenizer::Impl::special(const Event& event, const Meaning& meaning) {
       latch.known = true;
       break;
     case Way::phased:
-      if (latch.known && latch.value != 0) break;
+      // The status was that of before this access: who does not ask again may be sending anything.
+      if (std::exchange(latch.known, false) && latch.value != 0) break;
       return by_value(meaning, value);
+    case Way::phase_over:
+      latch.known = false;
+      break;
     case Way::config_address:
       latch.value = index;
       latch.known = true;

@@ -116,6 +116,13 @@ TEST_F(TokenizerTest, FloppyBytesAreCommandsOnlyWhileTheControllerIsIdle) {
   EXPECT_EQ(name(), "fdc:3f5:w1");
 }
 
+TEST_F(TokenizerTest, AFloppyStatusHoldsForOneAccessOnly) {
+  guest.in(0x3f4, 0x90).out(0x3f5, 0x41).out(0x3f5, 0x8e);
+  EXPECT_EQ(name(), "fdc:3f5:w1=8e");
+  guest.in(0x3f4, 0xd0).in(0x3f5, 0).out(0x3f5, 0x8e);
+  EXPECT_EQ(name(), "fdc:3f5:w1=8e");
+}
+
 TEST_F(TokenizerTest, ALossForgetsWhatWasSelected) {
   guest.out(0x70, 0x0a).lose().in(0x71);
   EXPECT_EQ(name(), "cmos:71:r1");
