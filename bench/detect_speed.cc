@@ -8,8 +8,11 @@
 #include <cstdlib>
 #include <ctime>
 #include <functional>
+#include <memory>
 
 #include "detect/detector.h"
+#include "detect/rule_files.h"
+#include "detect/rule_watch.h"
 #include "model/tokenizer.h"
 #include "trace/reader.h"
 #include "train/trainer.h"
@@ -45,7 +48,7 @@ void measure(const char* what, const char* path, int rounds,
     double took = cpu_seconds() - start;
     if (took < best) best = took;
   }
-  std::printf("%-22s %7.2f M events/s  %6.1f ns/event  (%llu events)\n", what,
+  std::printf("%-24s %7.2f M events/s  %6.1f ns/event  (%llu events)\n", what,
               static_cast<double>(events) / best * 1e-6, best * 1e9 / static_cast<double>(events),
               static_cast<unsigned long long>(events));
 }
@@ -81,6 +84,13 @@ int main(int argc, char** argv) {
       }
     });
   });
+  std::shared_ptr<const detect::RuleSet> rules = *detect::load_rules({}, true);
+  measure("decode, tokenize, rules", path, rounds, [&](trace::EventSource& source) {
+    Silent silent;
+    detect::RuleRun run(rules, path, silent);
+    if (!detect::run(source, run)) std::exit(1);
+    return run.events();
+  });
   model::ModelData data;
   measure("train, all of it", path, rounds, [&](trace::EventSource& source) {
     train::Trainer trainer({}, {});
@@ -94,6 +104,14 @@ int main(int argc, char** argv) {
   measure("detect", path, rounds, [&](trace::EventSource& source) {
     Silent silent;
     detect::Detector detector(data, model, path, silent);
+    if (!detect::run(source, detector)) std::exit(1);
+    return detector.stats().events;
+  });
+  measure("detect, rules too", path, rounds, [&](trace::EventSource& source) {
+    Silent silent;
+    detect::Detector detector(data, model, path, silent);
+    detect::RuleWatch watch(rules, path, true, silent);
+    detector.watch(watch);
     if (!detect::run(source, detector)) std::exit(1);
     return detector.stats().events;
   });
