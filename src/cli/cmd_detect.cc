@@ -18,6 +18,7 @@
 #include "cli/damage.h"
 #include "cli/in_order.h"
 #include "cli/live_rules.h"
+#include "cli/on_alert.h"
 #include "cli/stdout.h"
 #include "cli/stop_signals.h"
 #include "detect/detector.h"
@@ -34,6 +35,8 @@ struct DetectOptions {
   std::optional<std::string> model;
   std::vector<std::string> rules;
   bool no_built_in_rules = false;
+  std::vector<std::string> on_alert;
+  std::optional<std::chrono::nanoseconds> flight_recorder;
   std::vector<std::string> traces;
   bool live = false;
   std::vector<std::string> vms;
@@ -62,6 +65,11 @@ void declare(CommandLine& line, DetectOptions& options) {
               "with --live: where the events come from");
   line.flag("--wait", options.wait, "with --live: wait for VMs that do not run yet");
   line.size("--buffer", options.buffer, "with --live: kernel buffer of each CPU (8M)");
+  line.option("--on-alert", options.on_alert, "exec:CMD|pause|dump",
+              "at an alert: run CMD with it on standard input; with --live also stop the VM "
+              "(pause, pause:QMP-SOCKET), keep the events around it (dump, dump:DIR)");
+  line.duration("--flight-recorder", options.flight_recorder,
+                "with dump: how much from before and after the alert (30s)");
   line.flag("--json", options.json, "one alert (or score) a line, as JSON");
   line.flag("--scores", options.scores, "print the score of each stream instead of alerts");
   line.flag("--exit-code", options.exit_code, "end with code 1 if there were alerts");
@@ -146,8 +154,8 @@ struct Scoring {
 class Run {
  public:
   // `scoring` may be null.
-  Run(const DetectOptions& options, Scoring* scoring, const LiveRules& rules)
-      : options_(options), scoring_(scoring), rules_(rules) {}
+  Run(const DetectOptions& options, Scoring* scoring, const LiveRules& rules, OnAlert& on_alert)
+      : options_(options), scoring_(scoring), rules_(rules), on_alert_(on_alert) {}
 
   Status live(trace::EventSource& source) {
     Printer printer(options_, &out_);
@@ -194,8 +202,9 @@ class Run {
   Outcome score(const std::string& name, trace::EventSource& source, Printer& printer) const {
     Outcome out;
     const model::ModelData& data = scoring_->data;
-    detect::Detector detector(data, scoring_->model, name, printer);
-    detect::RuleWatch watch(rules_.current(), name, true, printer);
+    detect::RespondingSink sink = on_alert_.sink(printer);
+    detect::Detector detector(data, scoring_->model, name, sink);
+    detect::RuleWatch watch(rules_.current(), name, true, sink);
     if (data.options.scheme == model::Scheme::devices) detector.watch(watch);
     ReloadingSource reloading(source, rules_, watch);
     if (auto ok = detect::run(reloading, detector); !ok) out.error = ok.error();
@@ -216,7 +225,8 @@ class Run {
   // By rules alone.
   Outcome match(const std::string& name, trace::EventSource& source, Printer& printer) const {
     Outcome out;
-    detect::RuleRun run(rules_.current(), name, printer);
+    detect::RespondingSink sink = on_alert_.sink(printer);
+    detect::RuleRun run(rules_.current(), name, sink);
     ReloadingSource reloading(source, rules_, run.watch());
     if (auto ok = detect::run(reloading, run); !ok) out.error = ok.error();
     out.stats = {run.events(), run.lost(), run.watch().alerts()};
@@ -265,11 +275,12 @@ class Run {
   const DetectOptions& options_;
   Scoring* scoring_;
   const LiveRules& rules_;
+  OnAlert& on_alert_;
   Stdout out_;
   Totals totals_;
 };
 
-Status run_live(const DetectOptions& options, LiveRules& rules, Run& run) {
+Status run_live(const DetectOptions& options, LiveRules& rules, OnAlert& on_alert, Run& run) {
   auto stop = record::StopFlag::create();
   if (!stop) return std::move(stop).error();
   auto signals = StopSignals::create([&stop] { stop->stop(); }, [&rules] { rules.reload(); });
@@ -287,7 +298,10 @@ Status run_live(const DetectOptions& options, LiveRules& rules, Run& run) {
     say(format("source {}; watching {} VMs, Ctrl-C ends it", name_of((*source)->engine()),
                (*source)->running()));
   }
-  return run.live(**source);
+  RecordedSource recorded(**source, on_alert.recorder());
+  Status done = run.live(recorded);
+  if (on_alert.recorder() != nullptr) on_alert.recorder()->finish();
+  return done;
 }
 
 Status check_words(const DetectOptions& options) {
@@ -346,9 +360,11 @@ Result<ExitStatus> run_detect(CommandLine& line) {
     scoring.emplace(*std::move(data));
     if (!options.quiet) warn_of_promise(*options.model, scoring->data.threshold);
   }
-  Run run(options, scoring ? &*scoring : nullptr, **rules);
+  auto on_alert = OnAlert::create(options.on_alert, options.flight_recorder, options.live, say);
+  if (!on_alert) return std::move(on_alert).error();
+  Run run(options, scoring ? &*scoring : nullptr, **rules, **on_alert);
   if (options.live) {
-    if (auto ok = run_live(options, **rules, run); !ok) return Error(ok.error());
+    if (auto ok = run_live(options, **rules, **on_alert, run); !ok) return Error(ok.error());
   }
   if (!options.traces.empty()) {
     if (auto ok = run.traces(); !ok) return Error(ok.error());

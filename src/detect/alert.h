@@ -41,6 +41,7 @@ struct StreamName {
   std::string trace_id;
   std::uint16_t vm = 0;  // index in the trace's Context
   std::string vm_name;
+  std::int64_t vmm_pid = -1;             // on the host; -1 unknown
   std::optional<std::uint32_t> process;  // index in Context::processes, or trace::Unknown
   std::optional<std::uint16_t> vcpu;
   std::optional<model::Device> device;

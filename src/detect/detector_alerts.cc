@@ -176,7 +176,10 @@ StreamName Detector::name(const trace::Context& context, model::StreamIndex inde
   out.trace = trace_;
   out.trace_id = trace::id_text(context.info.id);
   out.vm = s.vm;
-  if (s.vm < context.vms.size()) out.vm_name = context.vms[s.vm].name;
+  if (s.vm < context.vms.size()) {
+    out.vm_name = context.vms[s.vm].name;
+    out.vmm_pid = context.vms[s.vm].pid;
+  }
   switch (data_.options.stream) {
     case model::StreamKind::device:
       out.device = tokenizer_.devices()[s.part];

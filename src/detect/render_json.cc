@@ -83,6 +83,7 @@ void put_ours(JsonWriter& json, const Alert& alert) {
   json.member("trace", alert.stream.trace);
   json.member("trace_id", alert.stream.trace_id).member("vm", alert.stream.vm_name);
   json.member("vm_index", std::uint64_t{alert.stream.vm});
+  if (alert.stream.vmm_pid > 0) json.member("vmm_pid", alert.stream.vmm_pid);
   if (alert.stream.device) put_device(json, *alert.stream.device);
   if (alert.stream.vcpu) json.member("vcpu", std::uint64_t{*alert.stream.vcpu});
   if (!alert.spaces.empty()) {

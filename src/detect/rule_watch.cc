@@ -203,7 +203,10 @@ StreamName RuleWatch::stream(Per per, const Sight& s) const {
   out.trace = trace_;
   out.trace_id = trace::id_text(s.context.info.id);
   out.vm = s.event.vm;
-  if (out.vm < s.context.vms.size()) out.vm_name = s.context.vms[out.vm].name;
+  if (out.vm < s.context.vms.size()) {
+    out.vm_name = s.context.vms[out.vm].name;
+    out.vmm_pid = s.context.vms[out.vm].pid;
+  }
   if (per == Per::device) out.device = s.tokenizer.devices()[s.token.device];
   if (per == Per::process) out.process = s.event.process;
   if (per == Per::vcpu) out.vcpu = s.event.vcpu;
