@@ -16,7 +16,7 @@ constexpr std::chrono::seconds kUsualWindow(30);
 
 Result<std::unique_ptr<OnAlert>> OnAlert::create(const std::vector<std::string>& actions,
                                                  std::optional<std::chrono::nanoseconds> window,
-                                                 bool live, detect::Say say) {
+                                                 bool live, const detect::Say& say) {
   std::unique_ptr<OnAlert> out(new OnAlert());
   out->live_ = live;
   for (const std::string& action : actions) {

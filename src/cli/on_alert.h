@@ -22,7 +22,7 @@ class OnAlert {
   // "exec:COMMAND", "pause", "pause:QMP-SOCKET", "dump", "dump:DIR". All but exec need `live`.
   static Result<std::unique_ptr<OnAlert>> create(const std::vector<std::string>& actions,
                                                  std::optional<std::chrono::nanoseconds> window,
-                                                 bool live, detect::Say say);
+                                                 bool live, const detect::Say& say);
 
   // What does them, before `next` is told.
   detect::RespondingSink sink(detect::AlertSink& next) { return {next, responses_, live_}; }

@@ -72,9 +72,13 @@ bool can_match(const AccessPattern& p, const Operation& o, model::CodeClass code
   if (!p.register_name.empty() && !is_named(o, p.register_name)) return false;
   if (!p.sizes.any() && !p.sizes.has(o.size)) return false;
   if (!p.index.any() && !(o.has(Mark::index) && p.index.has(o.index))) return false;
+  model::Register reg = model::find_register(o.device, o.space, o.reg, o.size);
+  // Where the whole value belongs to the symbol, it decides here.
+  bool whole = reg.role == model::Role::command && reg.value_mask == ~std::uint64_t{0};
+  if (whole && o.has(Mark::value) && !o.has(Mark::index) && !p.values.has(o.value)) return false;
   if (!p.command) return true;
   // Of a register that takes commands only at times, the tokenizer knows the times.
-  bool phased = model::find_register(o.device, o.space, o.reg, o.size).role == model::Role::phased;
+  bool phased = reg.role == model::Role::phased;
   return !phased || o.has(Mark::value) || o.has(Mark::repeated);
 }
 

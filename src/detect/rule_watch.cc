@@ -58,6 +58,9 @@ model::Operation bare(const Event& event, model::CodeClass code) {
 
 struct RuleWatch::Running {
   std::uint32_t first = 0;  // the patterns of the first step
+  // No track waits for more than the first step if this is 0. It may say too much, never too
+  // little: tracks that give way or were ended by a loss stay counted.
+  std::size_t waiting = 0;
   Tracks tracks;
 };
 
@@ -72,7 +75,7 @@ RuleWatch::~RuleWatch() = default;
 void RuleWatch::start(std::shared_ptr<const RuleSet> rules) {
   rules_ = std::move(rules);
   running_.clear();
-  for (const Rule& rule : rules_->rules) running_.push_back({rule.steps.front().want, {}});
+  for (const Rule& rule : rules_->rules) running_.push_back({rule.steps.front().want, 0, {}});
   lists_of_.clear();
   lists_.assign(2, {});  // kUnseen, kNobody
 }
@@ -122,6 +125,8 @@ Status RuleWatch::look(const Sight& s) {
     if (auto ok = close_quiet(s.context, s.event.time); !ok) return ok;
   }
   for (const Asking& a : asking(s)) {
+    const Running& running = running_[a.rule];
+    if (running.waiting == 0 && (a.patterns & running.first) == 0) continue;
     std::uint32_t patterns = meant(rules_->rules[a.rule], a.patterns, s);
     if (patterns == 0) continue;
     if (auto ok = advance(a.rule, patterns, s); !ok) return ok;
@@ -159,7 +164,11 @@ Status RuleWatch::advance(std::uint32_t index, std::uint32_t patterns, const Sig
   }
   Mark mark{s.number,  e.time,         e.value,   e.rip,    e.cr3,
             e.address, s.token.symbol, e.process, e.present};
-  auto marks = running.tracks.at(rule, key, era).see(rule, patterns, elements_of(e), mark);
+  Track& track = running.tracks.at(rule, key, era);
+  bool waited = track.waiting();
+  auto marks = track.see(rule, patterns, elements_of(e), mark);
+  if (waited && !track.waiting()) --running.waiting;
+  if (!waited && track.waiting()) ++running.waiting;
   return marks.empty() ? Status() : hit(index, key, marks, s);
 }
 
