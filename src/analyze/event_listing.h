@@ -35,6 +35,8 @@ class EventListing {
   // What stands above the events.
   virtual void begin(const trace::Context& context, std::string& out) = 0;
   virtual void append(const ListedEvent& listed, std::string& out) = 0;
+  // What stands below them.
+  virtual void end(const trace::Context&, std::string&) {}
 };
 
 class TextListing : public EventListing {

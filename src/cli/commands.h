@@ -14,6 +14,7 @@ extern const Command kExplain;
 extern const Command kEval;
 extern const Command kRules;
 extern const Command kImport;
+extern const Command kExport;
 extern const Command kDump;
 extern const Command kInfo;
 extern const Command kModel;

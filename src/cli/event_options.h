@@ -19,8 +19,15 @@ struct EventOptions {
   std::optional<std::string> device;
 };
 
-void declare(CommandLine& line, EventOptions& options);
-Result<analyze::EventFilter> event_filter(const EventOptions& options);
+// What the span of time is asked for by: where --to means a format, by other names.
+struct TimeOptions {
+  std::string from = "--from";
+  std::string to = "--to";
+};
+
+void declare(CommandLine& line, EventOptions& options, const TimeOptions& times = {});
+Result<analyze::EventFilter> event_filter(const EventOptions& options,
+                                          const TimeOptions& times = {});
 
 // An option's text, where there is one, parsed into its place; the error names the option.
 template <typename Value, typename Parse>

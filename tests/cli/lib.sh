@@ -131,6 +131,15 @@ fixture_trace() {
     { cat "$TMP/.err" >&2; fail "${FUNCNAME[0]}" "the fixture could not be imported"; exit 1; }
 }
 
+# A whole case from the demo's recordings: model.iovmm, attack.iovm, and alerts.jsonl, what detect
+# says about it.
+fixture_case() {
+  local demo=$IOVM_SOURCE_DIR/tests/data/demo
+  cp "$demo/attack.iovm" . && "$IOVM" train -q "$demo"/normal-*.iovm -o model.iovmm 2>"$TMP/.err" &&
+    "$IOVM" detect -q -m model.iovmm attack.iovm --json >alerts.jsonl 2>"$TMP/.err" && [ -s alerts.jsonl ] ||
+    { cat "$TMP/.err" >&2; fail "${FUNCNAME[0]}" "there is no case to look at"; exit 1; }
+}
+
 # As root a file without rights is still readable: run such a case as nobody, or not at all.
 without_rights() {
   if [ "$(id -u)" -ne 0 ]; then "$@"; return; fi
