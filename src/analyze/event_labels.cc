@@ -12,8 +12,8 @@ EventLabel EventLabels::see(const trace::Event& event) {
   }
   model::Token token = tokenizer_(event);
   const DeviceText& device = device_text(token.device);
-  return {token.device, &tokenizer_.devices()[token.device], device.key, device.place,
-          register_text(token.symbol)};
+  return {token.device, &tokenizer_.devices()[token.device], device.key,
+          device.place, register_text(token.symbol),         token.value_use};
 }
 
 const EventLabels::DeviceText& EventLabels::device_text(model::DeviceIndex index) {

@@ -22,6 +22,7 @@ struct EventLabel {
   std::string_view key;                   // "ide0", "8086:100e"
   std::string_view place;                 // of a PCI function: "00:03.0"; else empty
   std::string_view reg;                   // "command (0x1f7)", "BAR 0 + 0x3818"
+  model::ValueUse value_use = model::ValueUse::none;
 };
 
 class EventLabels {

@@ -17,6 +17,8 @@ extern const Command kImport;
 extern const Command kExport;
 extern const Command kDump;
 extern const Command kInfo;
+extern const Command kCut;
+extern const Command kMergeTraces;
 extern const Command kModel;
 extern const Command kList;
 extern const Command kDoctor;

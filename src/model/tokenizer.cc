@@ -41,7 +41,7 @@ enum class Way : std::uint8_t {
   status,          // a read latches the phase
   phased,          // the value counts if the device waits for a command
   phase_over,      // a read of the register that takes commands at times
-  config_address,  // the address port of PCI configuration
+  config_address,  // the address port of PCI configuration; from here on all of it
   config_data,     // the data port of PCI configuration
   config_ecam,     // memory-mapped PCI configuration
 };
@@ -112,7 +112,8 @@ class Tokenizer::Impl {
     // A copy: the steps below may restart the hash.
     Meaning meaning = known != nullptr ? *known : learn(event, access, code);
     if (meaning.way == Way::plain) return {meaning.symbol, meaning.device, code};
-    return {special(event, meaning), meaning.device, code};
+    Symbol symbol = special(event, meaning);
+    return {symbol, meaning.device, code, value_use(meaning.way, symbol)};
   }
 
   void lost(const Event& loss) {
@@ -129,6 +130,7 @@ class Tokenizer::Impl {
   DeviceIndex learn_device(const Event& event, Operation& op);
   Way way_of(const Event& event, Plan& plan) const;
   Symbol special(const Event& event, const Meaning& meaning);
+  ValueUse value_use(Way way, Symbol symbol) const;
   Symbol plain(const Meaning& meaning) {
     Plan& plan = plans_[meaning.plan];
     if (!plan.plain) plan.plain = alphabet_.intern(plan.base);
@@ -309,6 +311,13 @@ Way Tokenizer::Impl::way_of(const Event& event, Plan& plan) const {
     default:
       return write && !reg.listed() && op.device.bus == Bus::pci ? Way::learned : Way::plain;
   }
+}
+
+ValueUse Tokenizer::Impl::value_use(Way way, Symbol symbol) const {
+  if (way >= Way::config_address) return ValueUse::layout;
+  if (way == Way::latching || way == Way::pair || way == Way::status) return ValueUse::symbol;
+  bool told = !is_unknown(symbol) && alphabet_.operation(symbol).has(Mark::value);
+  return told ? ValueUse::symbol : ValueUse::none;
 }
 
 Symbol Tokenizer::Impl::special(const Event& event, const Meaning& meaning) {

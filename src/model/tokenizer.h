@@ -46,10 +46,18 @@ inline constexpr std::size_t kMaxDevices = 65536;
 // "floppy controller", "PCI 00:03.0 Intel 82540EM network controller (e1000)".
 std::string describe(const Device& device);
 
+// What an event's value is good for, beside being what it is.
+enum class ValueUse : std::uint8_t {
+  none,    // data: no symbol depends on it
+  symbol,  // a command, an index, a phase: this symbol or a later one depends on it
+  layout,  // PCI configuration: it tells where the devices are
+};
+
 struct Token {
   Symbol symbol = kOverflow;
   DeviceIndex device = 0;
   CodeClass code = CodeClass::unrecorded;
+  ValueUse value_use = ValueUse::none;
 };
 
 // So many values of a register that no table has are told apart in a recording.
