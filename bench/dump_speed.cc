@@ -9,6 +9,7 @@
 
 #include "analyze/event_listing.h"
 #include "analyze/events_text.h"
+#include "analyze/perfetto_listing.h"
 
 namespace {
 
@@ -46,10 +47,9 @@ void report(const char* what, std::size_t events, double seconds) {
 }
 
 template <typename Listing>
-void time_listing(const char* what, const Recording& recording) {
+void time_listing(const char* what, const Recording& recording, Listing listing = {}) {
   double begin = cpu_seconds();
   EventLabels labels(recording.context.info);
-  Listing listing;
   std::string out;
   std::uint64_t number = 0;
   for (const trace::Event& event : recording.events) {
@@ -89,6 +89,8 @@ int main(int argc, char** argv) {
     time_listing<TextListing>("text", recording);
     time_listing<JsonListing>("jsonl", recording);
     time_listing<CsvListing>("csv", recording);
+    std::vector<AlertMark> none;
+    time_listing("perfetto", recording, PerfettoListing(none));
   }
   return 0;
 }

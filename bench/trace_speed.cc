@@ -114,20 +114,28 @@ void measure(const std::string& path) {
   UniqueFd memory(::memfd_create("trace", 0));
   std::string place = "/dev/fd/" + std::to_string(memory.get());
   std::vector<std::uint64_t> writes;
+  std::vector<std::uint64_t> unchained;
   std::vector<std::uint64_t> reads;
-  for (int run = 0; run < kRuns; ++run) {
-    auto writer = trace::TraceWriter::create(place, recording.context.info);
+  for (int run = 0; run < 2 * kRuns; ++run) {
+    trace::WriterOptions options;
+    options.chain = run % 2 == 1;
+    auto writer = trace::TraceWriter::create(place, recording.context.info, options);
     if (!writer) fail(writer.error());
-    writes.push_back(write_events(**writer, recording, kEvents));
+    std::uint64_t written = write_events(**writer, recording, kEvents);
+    (options.chain ? writes : unchained).push_back(written);
+    if (!options.chain) continue;
     std::uint64_t spent = 0;
     IOVM_ASSERT(read_events(place, spent) == kEvents);
     reads.push_back(spent);
   }
   std::sort(writes.begin(), writes.end());
+  std::sort(unchained.begin(), unchained.end());
   std::sort(reads.begin(), reads.end());
   std::printf("%s:", path.c_str());
   print_rate("write", kEvents, writes[kRuns / 2]);
   print_rate("(best", kEvents, writes[0]);
+  print_rate(") without the chain", kEvents, unchained[kRuns / 2]);
+  print_rate("(best", kEvents, unchained[0]);
   print_rate(") read", kEvents, reads[kRuns / 2]);
   print_rate("(best", kEvents, reads[0]);
   std::printf(")\n");

@@ -13,30 +13,13 @@
 
 #include "base/assert.h"
 #include "base/fd.h"
-#include "trace/bytes.h"
-#include "trace/compress.h"
-#include "trace/file_head.h"
-#include "trace/format.h"
+#include "repair.h"
 #include "trace/reader.h"
 
 using namespace iovm;
 using namespace iovm::trace;
 
 namespace {
-
-void repair(std::vector<std::byte>& file) {
-  auto head = encode_file_head({FileType::trace, kTraceVersion});
-  if (file.size() >= head.size()) std::copy(head.begin(), head.end(), file.begin());
-  std::string_view text(reinterpret_cast<const char*>(file.data()), file.size());
-  for (std::size_t at = text.find(kSync); at != text.npos; at = text.find(kSync, at + 1)) {
-    if (file.size() - at < kBlockHeadBytes) break;
-    std::byte* block = file.data() + at;
-    std::size_t payload = load_le<std::uint32_t>(block + 12);
-    if (payload <= file.size() - at - kBlockHeadBytes)
-      store_le(block + 16, checksum({block + kBlockHeadBytes, payload}));
-    store_le(block + kBlockHeadBytes - 8, checksum({block, kBlockHeadBytes - 8}));
-  }
-}
 
 std::uint64_t read_through(const std::string& path, ReadOptions options) {
   auto reader = TraceReader::open(path, options);

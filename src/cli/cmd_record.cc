@@ -12,6 +12,7 @@
 #include "analyze/file_facts.h"
 #include "base/clock.h"
 #include "base/format.h"
+#include "base/sha256.h"
 #include "base/text.h"
 #include "cli/commands.h"
 #include "cli/progress_line.h"
@@ -128,6 +129,7 @@ void say_summary(const trace::WriterStats& written, const record::CaptureStats& 
                "order",
                capture.late));
   }
+  if (written.chain_end != Sha256()) say(format("chain {}", hex_text(written.chain_end)));
   std::string line = analyze::describe_totals(written.events, written.lost) + "\n";
   std::fwrite(line.data(), 1, line.size(), stderr);
 }

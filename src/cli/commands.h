@@ -19,6 +19,8 @@ extern const Command kDump;
 extern const Command kInfo;
 extern const Command kCut;
 extern const Command kMergeTraces;
+extern const Command kVerify;
+extern const Command kBundle;
 extern const Command kModel;
 extern const Command kList;
 extern const Command kDoctor;

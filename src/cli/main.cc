@@ -20,9 +20,9 @@ namespace iovm::cli {
 namespace {
 
 std::span<const Command* const> commands() {
-  static constexpr std::array<const Command*, 15> kCommands = {
-      &kRecord, &kTrain, &kDetect, &kExplain,     &kEval,  &kRules, &kImport, &kExport,
-      &kDump,   &kInfo,  &kCut,    &kMergeTraces, &kModel, &kList,  &kDoctor};
+  static constexpr std::array<const Command*, 17> kCommands = {
+      &kRecord, &kTrain, &kDetect,      &kExplain, &kEval,   &kRules, &kImport, &kExport, &kDump,
+      &kInfo,   &kCut,   &kMergeTraces, &kVerify,  &kBundle, &kModel, &kList,   &kDoctor};
   return kCommands;
 }
 

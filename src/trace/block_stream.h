@@ -52,6 +52,7 @@ class BlockStream {
 
   const Gap& gap() const { return gap_; }
   bool closed() const { return index_.has_value(); }
+  const std::optional<Index>& index() const { return index_; }
   bool ended_early() const { return torn_ || !closed(); }
 
   // For regular files: the index read from the end; and the way past a run of it.

@@ -25,7 +25,7 @@ inline constexpr char kIndexMark = 'X';
 
 inline constexpr std::size_t kBlockHeadBytes = 96;
 
-enum class BlockKind : std::uint8_t { context = 1, events = 2 };
+enum class BlockKind : std::uint8_t { context = 1, events = 2, chain = 3 };
 
 // Block flags. A reader skips a block of unknown kind if it is optional, and else refuses the file.
 inline constexpr std::uint8_t kOptionalBlock = 1;

@@ -44,8 +44,9 @@ IndexRun get_run(const std::byte* at) {
 }  // namespace
 
 void Index::add(std::uint64_t offset, const BlockHead& head) {
-  IndexRun run{offset,           head.first_entry, 1,          head.kind != BlockKind::events,
-               head.entries > 0, head.earliest,    head.latest};
+  // Chain blocks are not among what every reader must see.
+  bool context = head.kind != BlockKind::events && head.kind != BlockKind::chain;
+  IndexRun run{offset, head.first_entry, 1, context, head.entries > 0, head.earliest, head.latest};
   blocks += 1;
   entries = head.first_entry + head.entries;
   if (!runs.empty() && runs.back().blocks < per_run_) {

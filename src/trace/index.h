@@ -20,7 +20,7 @@ struct IndexRun {
   std::uint64_t offset = 0;       // of its first block in the file
   std::uint64_t first_entry = 0;  // events and losses before it
   std::uint64_t blocks = 0;
-  bool context = false;        // it holds a block other than events
+  bool context = false;        // it holds a block that is neither of events nor of the chain
   bool entries = false;        // it holds events or losses; the times mean something
   std::uint64_t earliest = 0;  // over all its entries
   std::uint64_t latest = 0;
@@ -29,6 +29,7 @@ struct IndexRun {
   bool wanted(std::uint64_t from, std::uint64_t to) const {
     return context || (entries && latest >= from && earliest < to);
   }
+  friend bool operator==(const IndexRun&, const IndexRun&) = default;
 };
 
 struct Index {
@@ -38,6 +39,10 @@ struct Index {
 
   // Takes note of the block at `offset`.
   void add(std::uint64_t offset, const BlockHead& head);
+  // Whether they say the same.
+  friend bool operator==(const Index& a, const Index& b) {
+    return a.blocks == b.blocks && a.entries == b.entries && a.runs == b.runs;
+  }
 
  private:
   void thin();

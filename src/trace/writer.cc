@@ -13,6 +13,7 @@
 #include "base/format.h"
 #include "base/text.h"
 #include "trace/block_head.h"
+#include "trace/chain.h"
 #include "trace/compress.h"
 #include "trace/context_block.h"
 #include "trace/event_block.h"
@@ -87,6 +88,7 @@ class TraceWriter::Impl {
   void count(const Event& event);
   Status flush();
   Status put_context();
+  Status put_chain(bool last);
   Status put_block(BlockKind kind, std::span<const std::byte> payload);
   Status put(std::span<const std::byte> piece);
 
@@ -99,14 +101,19 @@ class TraceWriter::Impl {
   std::uint64_t filling_since_ = 0;
   std::vector<std::byte> whole_;  // the block being written, head and payload
   Index index_;
+  std::optional<Chain> chain_;
   WriterStats stats_;
   std::optional<Error> failure_;
   bool finished_ = false;
 };
 
 Status TraceWriter::Impl::begin() {
-  if (auto done = put(encode_file_head({FileType::trace, kTraceVersion})); !done) return done;
-  return put_context();
+  auto head = encode_file_head({FileType::trace, kTraceVersion});
+  if (options_.chain) chain_.emplace(head);
+  if (auto done = put(head); !done) return done;
+  if (auto done = put_context(); !done) return done;
+  // A link at once: so a recording that is cut off early still says that it had more.
+  return chain_ ? put_chain(false) : Status();
 }
 
 Status TraceWriter::Impl::write(const Context& context, std::span<const Event> events) {
@@ -169,7 +176,14 @@ Status TraceWriter::Impl::flush() {
   stats_.lost.ring += written.lost.ring;
   stats_.lost.source += written.lost.source;
   stats_.lost.damaged += written.lost.damaged;
-  return {};
+  return chain_ && chain_->pending() >= kChainEvery ? put_chain(false) : Status();
+}
+
+// Only between blocks: none is being filled.
+Status TraceWriter::Impl::put_chain(bool last) {
+  std::vector<std::byte> payload = chain_->link(block_.number, last);
+  block_.flags = kOptionalBlock;
+  return put_block(BlockKind::chain, payload);
 }
 
 Status TraceWriter::Impl::put_context() {
@@ -195,6 +209,7 @@ Status TraceWriter::Impl::put_block(BlockKind kind, std::span<const std::byte> p
   std::uint64_t offset = stats_.bytes;
   if (auto done = put(whole_); !done) return done;
   index_.add(offset, block_);
+  if (chain_ && kind != BlockKind::chain) chain_->add(block_.number, whole_);
   block_ = empty_block(block_.number + 1, block_.first_entry + block_.entries);
   return {};
 }
@@ -217,6 +232,10 @@ Status TraceWriter::Impl::finish() {
   if (failure_) return *failure_;
   if (finished_) return {};
   if (auto done = flush(); !done) return done;
+  if (chain_) {
+    if (auto done = put_chain(true); !done) return done;
+    stats_.chain_end = chain_->end();
+  }
   if (auto done = put(encode_index(index_, stats_.bytes)); !done) return done;
   finished_ = true;
   return output_.sync();

@@ -13,6 +13,7 @@
 
 #include "base/fd.h"
 #include "base/result.h"
+#include "base/sha256.h"
 #include "trace/source.h"
 
 namespace iovm::trace {
@@ -22,6 +23,7 @@ struct WriterOptions {
   int compression_level = 3;             // zstd's
   // A block that holds events this old is written out, full or not, at the next write() or tick().
   std::chrono::nanoseconds flush_after = std::chrono::milliseconds(500);
+  bool chain = true;  // chain blocks: SHA-256 of what is written (trace/chain.h)
 };
 
 struct WriterStats {
@@ -30,6 +32,7 @@ struct WriterStats {
   std::uint64_t bytes = 0;
   std::uint64_t first_time = 0;
   std::uint64_t last_time = 0;
+  Sha256 chain_end = {};  // after finish(): the last link of the chain
 };
 
 class TraceWriter : public EventSink {

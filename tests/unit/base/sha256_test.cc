@@ -33,5 +33,24 @@ TEST(Sha256, AFileThatIsNotThereIsAnError) {
   EXPECT_FALSE(sha256_of_file(testing::TempDir() + "/nonesuch"));
 }
 
+TEST(Sha256, PiecesAreTheSameAsTheWhole) {
+  Sha256Hasher hash;
+  for (char c : std::string("abc")) hash.add(std::as_bytes(std::span(&c, 1)));
+  EXPECT_EQ(hash.finish(), sha256("abc"));
+}
+
+TEST(Sha256, AHasherStartsAnewAfterItsHash) {
+  Sha256Hasher hash;
+  hash.add(std::as_bytes(std::span("x", 1))).finish();
+  EXPECT_EQ(hash.finish(), sha256(""));
+}
+
+TEST(Sha256, ReadsItsOwnDigitsAndNothingElse) {
+  EXPECT_EQ(parse_sha256(hex_text(sha256("abc"))), sha256("abc"));
+  EXPECT_FALSE(parse_sha256("ba78"));
+  EXPECT_FALSE(parse_sha256(std::string(64, 'g')));
+  EXPECT_FALSE(parse_sha256(std::string(65, '0')));
+}
+
 }  // namespace
 }  // namespace iovm
