@@ -12,6 +12,7 @@ import json
 import pathlib
 import subprocess
 import sys
+import tarfile
 import tempfile
 
 try:
@@ -61,9 +62,9 @@ def main():
     demo = root / "tests/data/demo"
     checker = Checker(root)
 
-    def run(*words, text=None):
+    def run(*words, text=None, code=0):
         done = subprocess.run([str(iovm), *map(str, words)], input=text, capture_output=True, text=True, check=False)
-        if done.returncode != 0:
+        if done.returncode != code:
             checker.problems.append(f"{words}: {done.stderr}")
         return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
 
@@ -81,6 +82,17 @@ def main():
                 checker.check("alert", alert, f"detect {trace.name}")
             for score in run("detect", "-m", model, trace, "--json", "--scores"):
                 checker.check("scores", score, f"detect --scores {trace.name}")
+        for event in run("dump", hostile, "--format", "jsonl") + run("export", traces[0], "--to", "jsonl"):
+            checker.check("event", event, "events")
+        checker.check("verify", run("verify", hostile, "--json")[0], "verify")
+        golden = root / "tests/data/trace"
+        for bad in [golden / "good.iovm", *golden.glob("bad-chain-*.iovm")]:
+            checker.check("verify", run("verify", bad, "--json", code=3)[0], f"verify {bad.name}")
+        case = place / "case.tar"
+        run("bundle", hostile, "-m", model, "-o", case)
+        checker.check("verify", run("verify", case, "--json")[0], "verify of a case")
+        with tarfile.open(case) as members:
+            checker.check("manifest", json.load(members.extractfile("iovm-case/manifest.json")), "a manifest")
         checker.check("info", run("info", model, "--json")[0], "info of a model")
         checker.check("explain", run("explain", traces[0], "--compare", traces[1], "--json")[0], "explain --compare")
         checker.check("eval", run("eval", "-m", model, "--normal", traces[1], "--attack", traces[0], "--json")[0], "eval")

@@ -68,7 +68,9 @@ trace::VmInfo Redaction::vm(trace::VmInfo vm) {
 }
 
 trace::GuestProcess Redaction::process(trace::GuestProcess process) {
-  if (words_.names) process.comm = pseudonym("process", process.comm, process_names_);
+  // One that is known by its page tables alone is called by them.
+  bool is_code = words_.code && process.kind == trace::ProcessKind::address_space;
+  if (words_.names || is_code) process.comm = pseudonym("process", process.comm, process_names_);
   if (words_.time) process.start_ns = 0;
   return process;
 }

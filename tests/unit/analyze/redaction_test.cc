@@ -102,6 +102,15 @@ TEST(RedactionTest, CodeGoesAndThePrivilegeLevelStays) {
   EXPECT_EQ(shown.cpl, 3);
 }
 
+TEST(RedactionTest, ANameThatIsAnAddressSpaceGoesWithTheCode) {
+  trace::Context whole = some_context();
+  whole.processes[0].kind = trace::ProcessKind::address_space;
+  whole.processes[0].comm = "cr3:0x1234000";
+  trace::Context shown = redacted("code", whole);
+  EXPECT_EQ(shown.processes[0].comm, "process-1");
+  EXPECT_EQ(shown.processes[1].comm, "bash");
+}
+
 TEST(RedactionTest, TimeCountsFromTheFirstEvent) {
   Redaction one = redaction("time");
   EXPECT_EQ(one.event(access(1000, 2), ValueUse::none).time, 0U);
