@@ -129,7 +129,7 @@ void say_summary(const trace::WriterStats& written, const record::CaptureStats& 
                "order",
                capture.late));
   }
-  if (written.chain_end != Sha256()) say(format("chain {}", hex_text(written.chain_end)));
+  if (written.chain_end) say(format("chain {}", hex_text(*written.chain_end)));
   std::string line = analyze::describe_totals(written.events, written.lost) + "\n";
   std::fwrite(line.data(), 1, line.size(), stderr);
 }

@@ -67,10 +67,10 @@ Status check(std::span<const TraceInfo> infos, std::span<const std::string> name
 
 // What the traces have in common; `otherwise` if they differ.
 std::string common(std::span<const TraceInfo> infos, std::string TraceInfo::*field,
-                   std::string otherwise) {
+                   const std::string& otherwise) {
   bool same = std::all_of(infos.begin(), infos.end(),
                           [&](const TraceInfo& info) { return info.*field == infos[0].*field; });
-  return same ? infos[0].*field : std::move(otherwise);
+  return same ? infos[0].*field : otherwise;
 }
 
 void join_notes(std::span<const TraceInfo> infos, TraceInfo& out) {

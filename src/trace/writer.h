@@ -9,6 +9,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/fd.h"
@@ -32,7 +33,7 @@ struct WriterStats {
   std::uint64_t bytes = 0;
   std::uint64_t first_time = 0;
   std::uint64_t last_time = 0;
-  Sha256 chain_end = {};  // after finish(): the last link of the chain
+  std::optional<Sha256> chain_end;  // after finish(), with a chain: its last link
 };
 
 class TraceWriter : public EventSink {

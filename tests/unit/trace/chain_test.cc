@@ -236,7 +236,7 @@ TEST_F(ChainTest, AnAlteredLinkDoesNotMatchItself) {
 // The chain of another recording, whole in itself, is another link.
 TEST_F(ChainTest, ANewChainHasAnotherEnd) {
   std::string file = recording();
-  Sha256 end = stats_.chain_end;
+  Sha256 end = *stats_.chain_end;
   context_.vms[0].name = "web-2";
   TraceProof proof = proof_of(recording());
   EXPECT_TRUE(proof.whole());
