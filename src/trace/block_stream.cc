@@ -181,13 +181,16 @@ Status BlockStream::find_mark() {
 
 BlockStream::Step BlockStream::at_end() {
   bool missing = next_entry_ && known_entries_ > *next_entry_;
-  if (missing) begin_gap(input_.offset(), "blocks are missing");
+  // Blocks without entries at the end: only the index tells that there were more.
+  bool fewer = index_ && next_number_ && index_->blocks > *next_number_;
+  if (missing || fewer) begin_gap(input_.offset(), "blocks are missing");
   if (!in_gap_) return Step::end;
   end_gap();
   in_gap_ = false;
   gap_.boundary = missing || !next_entry_ || !closed();
   gap_.missing = missing ? known_entries_ - *next_entry_ : 0;
   next_entry_ = std::nullopt;
+  next_number_ = std::nullopt;
   return Step::gap;
 }
 

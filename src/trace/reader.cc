@@ -103,6 +103,9 @@ Result<bool> TraceReader::Impl::open_block() {
     } else if (kind == BlockKind::events) {
       auto taken = take_events();
       if (!taken || *taken) return taken;
+    } else if (kind == BlockKind::chain) {
+      // Nothing in it is for a reader, but damage is damage.
+      if (auto checked = stream_.payload(); !checked) return std::move(checked).error();
     } else if (!stream_.head().optional()) {
       return input_error(
           "it has a block of a kind that this iovm does not know and must not skip; "
