@@ -55,6 +55,7 @@ Status measure(const char* path) {
     auto batch = (*reader)->next();
     if (!batch) return std::move(batch).error();
     if (batch->empty()) break;
+    tokenizer.know((*reader)->context().vms);
     for (const trace::Event& event : *batch) {
       if (event.kind == trace::EventKind::loss) {
         tokenizer.lost(event);

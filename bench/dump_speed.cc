@@ -53,7 +53,7 @@ void time_listing(const char* what, const Recording& recording, Listing listing 
   std::string out;
   std::uint64_t number = 0;
   for (const trace::Event& event : recording.events) {
-    EventLabel label = labels.see(event);
+    EventLabel label = labels.see(recording.context, event);
     listing.append({recording.context, number++, event, label, recording.events[0].time}, out);
     if (out.size() > 1U << 16) out.clear();
   }

@@ -74,6 +74,8 @@ def main():
         run("train", *sorted(demo.glob("normal-*.iovm")), "-o", model, "--false-alarms", "1/hour")
         run("import", "-", "--from", "events", "-o", hostile, text=HOSTILE)
         traces = [demo / "attack.iovm", demo / "control.iovm", hostile]
+        layout = root / "tests/data/trace/good-layout.iovm"
+        checker.check("info", run("info", layout, "--json")[0], "info of a PCI layout")
         for trace in traces:
             checker.check("explain", run("explain", trace, "-m", model, "--json")[0], f"explain {trace.name} -m")
             checker.check("explain", run("explain", trace, "--json")[0], f"explain {trace.name}")

@@ -43,6 +43,7 @@ CensusTaker::CensusTaker(const trace::TraceInfo& info, EventFilter filter)
       matcher_(std::move(filter)) {}
 
 void CensusTaker::see(const trace::Context& context, std::span<const Event> events) {
+  tokenizer_.know(context.vms);
   for (const Event& event : events) see_event(context, event);
 }
 

@@ -48,6 +48,7 @@ class UsageTaker {
         matcher_(filter) {}
 
   void see(const trace::Context& context, const trace::Event& event) {
+    tokenizer_.know(context.vms);
     if (event.kind == trace::EventKind::loss) {
       tokenizer_.lost(event);
       lost_.add(trace::loss_of(event));

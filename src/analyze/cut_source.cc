@@ -41,7 +41,7 @@ Result<std::span<const trace::Event>> CutSource::next() {
 Status CutSource::take(std::span<const trace::Event> events) {
   const trace::Context& context = whole_.context();
   for (const trace::Event& event : events) {
-    EventLabel label = labels_->see(event);
+    EventLabel label = labels_->see(context, event);
     bool wanted = matcher_.matches(context, number_, event, label.device, label.index);
     ++number_;
     if (!wanted && !(wishes_.keep_layout && label.value_use == model::ValueUse::layout)) continue;

@@ -5,7 +5,8 @@
 
 namespace iovm::analyze {
 
-EventLabel EventLabels::see(const trace::Event& event) {
+EventLabel EventLabels::see(const trace::Context& context, const trace::Event& event) {
+  tokenizer_.know(context.vms);
   if (event.kind == trace::EventKind::loss) {
     tokenizer_.lost(event);
     return {};

@@ -32,7 +32,7 @@ class EventLabels {
       : tokenizer_(info.source == "sequences" ? model::Scheme::addresses : model::Scheme::devices) {
   }
   // The texts stay valid as long as this object.
-  EventLabel see(const trace::Event& event);
+  EventLabel see(const trace::Context& context, const trace::Event& event);
 
  private:
   struct DeviceText {

@@ -5,6 +5,8 @@
 
 #include "analyze/attribution.h"
 #include "analyze/event_listing.h"
+#include "analyze/layout_facts.h"
+#include "analyze/rows.h"
 #include "base/clock.h"
 #include "base/format.h"
 #include "base/json.h"
@@ -12,8 +14,6 @@
 
 namespace iovm::analyze {
 namespace {
-
-constexpr std::size_t kShown = 12;
 
 std::string field(std::string_view name, std::string_view value) {
   return value.empty() ? std::string() : format("  {:<10}{}\n", name, value);
@@ -56,15 +56,6 @@ std::string file_text(const TraceFacts& facts) {
 
 double share(std::uint64_t part, std::uint64_t whole) {
   return whole == 0 ? 0 : 100.0 * static_cast<double>(part) / static_cast<double>(whole);
-}
-
-template <typename Row>
-std::string rows(std::string_view title, std::size_t count, Row row) {
-  if (count == 0) return {};
-  std::string text = format("  {}\n", title);
-  for (std::size_t i = 0; i < std::min(count, kShown); ++i) text += row(i);
-  if (count > kShown) text += format("    and {} more (--json has them all)\n", count - kShown);
-  return text;
 }
 
 std::string vms_text(const TraceFacts& facts) {
@@ -127,6 +118,7 @@ void put_context(JsonWriter& json, const TraceFacts& facts) {
     std::uint64_t events = i < facts.census.vms.size() ? facts.census.vms[i] : 0;
     json.begin_object().member("name", vm.name).member("uuid", vm.uuid).member("vmm", vm.vmm);
     json.member("vcpus", vm.vcpus).member("memory", vm.memory).member("events", events);
+    put_layout(json.key("pci"), vm.pci);
     json.end_object();
   }
   json.end_array().key("notes").begin_array();
@@ -232,6 +224,7 @@ std::string render_text(const TraceFacts& facts) {
   text += field("kinds", kinds_text(census));
   text += field("file", file_text(facts));
   text += vms_text(facts);
+  text += layouts_text(facts.context);
   text += rows("devices", census.devices.size(), [&](std::size_t i) {
     const DeviceCount& device = census.devices[i];
     std::string vm = facts.context.vms.size() > 1 ? format("VM {} ", device.device.vm) : "";

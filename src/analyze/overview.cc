@@ -254,6 +254,7 @@ Result<Overview> take_overview(trace::EventSource& source, const EventFilter& fi
   model::Tokenizer tokenizer(numbers ? model::Scheme::addresses : model::Scheme::devices);
   OverviewTaker taker(source.context(), tokenizer, filter);
   for (; batch && !batch->empty(); batch = source.next()) {
+    tokenizer.know(source.context().vms);
     for (const Event& event : *batch) {
       if (event.kind != trace::EventKind::loss) {
         taker.see(event, tokenizer(event));

@@ -63,7 +63,7 @@ class EvidenceTaker {
   void see(const trace::Event& event, std::uint64_t offset) {
     offset_ = offset;
     if (number_ == 0) start_ = event.time;
-    EventLabel label = labels_.see(event);
+    EventLabel label = labels_.see(context_, event);
     if (event.kind == trace::EventKind::loss) losses_.push_back({number_, trace::loss_of(event)});
     for (; next_ < wanted_.size() && wanted_[next_].number == number_; ++next_) {
       show(wanted_[next_], event, label);

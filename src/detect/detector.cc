@@ -31,6 +31,7 @@ Detector::Detector(const model::ModelData& data, const model::Model& model, std:
 Detector::~Detector() = default;
 
 Status Detector::feed(const trace::Context& context, std::span<const trace::Event> events) {
+  tokenizer_.know(context.vms);
   for (const trace::Event& event : events) {
     if (event.kind == trace::EventKind::loss) {
       loss(event);

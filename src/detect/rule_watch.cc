@@ -246,6 +246,7 @@ Status RuleWatch::finish(const trace::Context& context) {
 }
 
 Status RuleRun::feed(const trace::Context& context, std::span<const Event> events) {
+  tokenizer_.know(context.vms);
   for (const Event& event : events) {
     if (event.kind == trace::EventKind::loss) {
       lost_.add(trace::loss_of(event));

@@ -88,7 +88,8 @@ class Parser {
     if (words[0] == "device") return device(words);
     in_registers_ = true;
     if (current_.empty()) return false;
-    return words[0] == "moves" ? moves(words) : registers(words);
+    if (words[0] == "moves") return moves(words);
+    return words[0] == "part" ? part(words) : registers(words);
   }
 
  private:
@@ -105,6 +106,7 @@ class Parser {
   bool registers(const std::vector<std::string_view>& words);
   static bool options(const std::vector<std::string_view>& words, RegisterRow& row, Repeat& repeat);
   bool moves(const std::vector<std::string_view>& words);
+  bool part(const std::vector<std::string_view>& words);
   bool add(const RegisterRow& row, const Repeat& repeat);
 
   std::vector<DeviceRow>& devices_;
@@ -245,6 +247,22 @@ bool Parser::moves(const std::vector<std::string_view>& words) {
     devices_[current.device].moves.push_back(
         {static_cast<std::uint32_t>(*reg), static_cast<std::uint32_t>(*mask),
          static_cast<std::uint16_t>(*size), static_cast<std::uint16_t>(*to)});
+  }
+  return true;
+}
+
+bool Parser::part(const std::vector<std::string_view>& words) {
+  if (words.size() != 5) return false;
+  auto space = std::ranges::find(kSpaces, words[1], &SpaceName::name);
+  auto bar = std::ranges::find(kSpaces, words[2], &SpaceName::name);
+  auto where = span(words[4]);
+  if (space == std::end(kSpaces) || space->space < Space::common) return false;
+  if (bar == std::end(kSpaces) || bar->space > Space::bar5 || words[3] != "at" || !where) {
+    return false;
+  }
+  for (const Current& current : current_) {
+    devices_[current.device].parts.push_back({space->space, static_cast<std::uint8_t>(bar->space),
+                                              where->first, where->last - where->first + 1});
   }
   return true;
 }

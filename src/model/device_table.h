@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The device tables, parsed: devices by name, registers by role, and which configuration registers
-// move a fixed part of the PC. The tables are text (devices/README.md tells its lines), compiled
-// in and parsed once, at the first question; a mistake in one is a failed test, and a broken
-// promise at run time.
+// The device tables, parsed: devices by name, registers by role, which configuration registers
+// move a fixed part of the PC, and where structures lie of which no capability told. The tables are
+// text (devices/README.md tells its lines), compiled in and parsed once, at the first question; a
+// mistake in one is a failed test, and a broken promise at run time.
 //
 // Lookups are for the first sight of an address only; the tokenizer remembers the answers.
 #pragma once
@@ -51,12 +51,21 @@ struct Move {
   std::uint16_t to = 0;    // the port that the first of them is in the tables
 };
 
+// Where in a BAR a structure lies as long as no capability was seen to say it.
+struct Part {
+  Space space = Space::common;
+  std::uint8_t bar = 0;
+  std::uint64_t offset = 0;
+  std::uint64_t length = 0;
+};
+
 struct DeviceRow {
   DeviceType type;
   std::string key;                     // of a PCI device empty: its key is vendor:device
   std::string name;                    // in words
   std::vector<RegisterRow> registers;  // by space, first
   std::vector<Move> moves;
+  std::vector<Part> parts;
 };
 
 class DeviceTable {

@@ -2,13 +2,13 @@
 #include "model/tokenizer.h"
 
 #include <algorithm>
-#include <array>
 #include <optional>
 #include <unordered_map>
 #include <utility>
 
 #include "base/format.h"
 #include "model/access_cache.h"
+#include "model/access_plan.h"
 #include "model/pci_tracker.h"
 
 namespace iovm::model {
@@ -27,55 +27,6 @@ constexpr std::uint32_t kIdentityEnd = 4;  // vendor and device
 constexpr std::uint32_t kIsaPair = 0xff;   // index registers of one byte, whose data port is next
 constexpr std::size_t kMaxPlans = std::size_t{1} << 16;
 constexpr std::size_t kManyMeanings = 8192;
-
-// What to do with an access to one address.
-enum class Way : std::uint8_t {
-  plain,           // the symbol is known
-  valued,          // the value counts
-  learned,         // the value counts as long as there are few
-  latching,        // the value counts and selects a register
-  pair,            // index and value in one access
-  indexed,         // the selected register counts, for some its value too
-  toggle,          // index and data by turns
-  rearm,           // a read makes the toggle expect an index
-  status,          // a read latches the phase
-  phased,          // the value counts if the device waits for a command
-  phase_over,      // a read of the register that takes commands at times
-  config_address,  // the address port of PCI configuration; from here on all of it
-  config_data,     // the data port of PCI configuration
-  config_ecam,     // memory-mapped PCI configuration
-};
-
-// How an address is handled; the part that need not be looked at for plain ones.
-struct Plan {
-  Operation base;
-  std::uint64_t value_mask = 0;
-  std::uint8_t latch = 0;
-  std::uint16_t values = 0;     // of a learned one, so far
-  std::optional<Symbol> plain;  // the operation without value and index, once it has occurred
-};
-
-// What the value hash remembers.
-struct Known {
-  Symbol symbol = kOverflow;
-  std::uint64_t value_mask = 0;  // of a register behind an index whose value counts; 0 does not
-};
-
-// What the address hash remembers.
-struct Meaning {
-  Way way = Way::plain;
-  Symbol symbol = kOverflow;
-  DeviceIndex device = 0;
-  std::uint32_t plan = 0;
-};
-
-struct Latch {
-  std::uint32_t value = 0;
-  bool known = false;
-  bool armed = false;  // of a toggle: it is known which turn it is
-  bool data_next = false;
-};
-using Latches = std::array<Latch, kLatches>;
 
 struct VmState {
   PciTracker pci;
@@ -122,6 +73,14 @@ class Tokenizer::Impl {
     }
   }
 
+  void know(std::span<const trace::VmInfo> vms) {
+    for (; told_ < vms.size() && scheme_ == Scheme::devices; ++told_) {
+      const trace::PciLayout& layout = vms[told_].pci;
+      if (layout.functions.empty()) continue;
+      forget(vm_state(static_cast<std::uint16_t>(told_)).pci.know(layout));
+    }
+  }
+
   const Alphabet& alphabet() const { return alphabet_; }
   const std::vector<Device>& devices() const { return devices_; }
 
@@ -150,7 +109,7 @@ class Tokenizer::Impl {
   std::uint64_t value_mask(const Event& event, const Meaning& meaning, std::uint32_t index) const;
   Operation indexed_operation(const Meaning& meaning, std::uint32_t index) const;
   DeviceIndex device_index(const Device& device);
-  void forget(std::span<const PciTracker::Addresses> addresses);
+  void forget(std::span<const Addresses> addresses);
   void start_over();
 
   Scheme scheme_;
@@ -162,6 +121,7 @@ class Tokenizer::Impl {
   AccessCache<Meaning> meanings_;  // by address and access
   AccessCache<Known> values_;      // by plan and index, and value
   std::vector<Plan> plans_;
+  std::size_t told_ = 0;  // VMs of the context that were looked at
   std::uint16_t last_vm_ = 0;
   VmState* last_state_ = nullptr;
 
@@ -182,12 +142,12 @@ void Tokenizer::Impl::start_over() {
 
 // The meanings of these addresses. With very many remembered, all of them: a guest that moves its
 // BARs about must not make each move expensive.
-void Tokenizer::Impl::forget(std::span<const PciTracker::Addresses> addresses) {
+void Tokenizer::Impl::forget(std::span<const Addresses> addresses) {
   if (addresses.empty()) return;
   if (meanings_.size() > kManyMeanings) return start_over();
   // Ports and memory are told apart by the rest of the key only; to forget too much costs little.
   meanings_.erase_if([&](std::uint64_t address) {
-    return std::ranges::any_of(addresses, [address](const PciTracker::Addresses& a) {
+    return std::ranges::any_of(addresses, [address](const Addresses& a) {
       return address >= a.first && address <= a.last;
     });
   });
@@ -480,6 +440,10 @@ Tokenizer& Tokenizer::operator=(Tokenizer&&) noexcept = default;
 
 Token Tokenizer::operator()(const Event& event) {
   return impl_->token(event);
+}
+
+void Tokenizer::know(std::span<const trace::VmInfo> vms) {
+  impl_->know(vms);
 }
 
 void Tokenizer::lost(const Event& loss) {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The one mapping from Event to Symbol. It watches the guest's PCI configuration traffic as it goes
-// by (PciTracker), so that a device keeps its symbols when its BARs move; it follows index/data
+// by (PciTracker), so that a device keeps its symbols when its BARs move, and begins with what the
+// context says of the layout if the recording began after the boot; it follows index/data
 // pairs, so that "write to 0x71" becomes "write to CMOS register 0x0f"; and it folds what must not
 // count as different (windows, data). Registers of PCI devices that no table has keep the value
 // written until kLearnedValues different ones were seen: training decides (fold.h) whether they
@@ -17,11 +18,13 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "model/code_class.h"
 #include "model/symbol.h"
+#include "trace/context.h"
 #include "trace/event.h"
 
 namespace iovm::model {
@@ -70,6 +73,9 @@ class Tokenizer {
   Tokenizer(Tokenizer&&) noexcept;
   Tokenizer& operator=(Tokenizer&&) noexcept;
 
+  // The VMs that the recording's context tells by now, before their events: the PCI layouts of
+  // those that are new in it are where their devices are to begin with.
+  void know(std::span<const trace::VmInfo> vms);
   // Any event but a loss.
   Token operator()(const trace::Event& event);
   // A loss: what was latched (indices, phases) is no longer known. Learned BARs stay.

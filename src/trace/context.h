@@ -15,6 +15,8 @@
 #include <utility>
 #include <vector>
 
+#include "trace/pci_layout.h"
+
 namespace iovm::trace {
 
 struct VmInfo {
@@ -24,6 +26,7 @@ struct VmInfo {
   std::int64_t pid = -1;  // of the VMM, on the host; -1 unknown
   std::uint32_t vcpus = 0;
   std::uint64_t memory = 0;  // bytes; 0 unknown
+  PciLayout pci = {};        // when the recording began; mostly not needed, and not told
 
   friend bool operator==(const VmInfo&, const VmInfo&) = default;
 };

@@ -8,6 +8,7 @@
 #include "trace/event.h"
 #include "trace/format.h"
 #include "trace/frame.h"
+#include "trace/layout_fields.h"
 
 namespace iovm::trace {
 namespace {
@@ -43,6 +44,7 @@ void get_info(ArchiveReader& in, TraceInfo& info) {
 void put_vm(ArchiveWriter& out, const VmInfo& vm) {
   out.text(cut(vm.name)).text(cut(vm.uuid)).text(cut(vm.vmm));
   out.i64(vm.pid).u32(vm.vcpus).u64(vm.memory);
+  if (!vm.pci.from.empty()) put_layout(out, vm.pci);
 }
 
 VmInfo get_vm(ArchiveReader& in) {
@@ -142,9 +144,13 @@ Status apply_record(ArchiveReader& in, Context& context, Places& next) {
       place_at(context.info.notes, next.note++, {std::move(name), std::move(value)}, {});
       break;
     }
-    case Record::vm:
-      place_at(context.vms, next.vm++, get_vm(in), {});
+    case Record::vm: {
+      VmInfo vm = get_vm(in);
+      // A record of before layouts ends here, as does one of a VM that has none.
+      if (auto got = in.left() > 0 ? get_layout(in, vm.pci) : Status(); !got) return got;
+      place_at(context.vms, next.vm++, std::move(vm), {});
       break;
+    }
     case Record::process: {
       GuestProcess process = get_process(in);
       if (process.vm == kAllVms) return input_error("a process belongs to no VM");

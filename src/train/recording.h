@@ -59,11 +59,14 @@ class RecordingPass {
   RecordingPass(const RecordingPass&) = delete;
   RecordingPass& operator=(const RecordingPass&) = delete;
 
-  void take(const trace::Event& event) {
-    if (event.kind == trace::EventKind::loss) {
-      loss(event);
-    } else {
-      access(event);
+  void take(const trace::Context& context, std::span<const trace::Event> events) {
+    tokenizer_.know(context.vms);
+    for (const trace::Event& event : events) {
+      if (event.kind == trace::EventKind::loss) {
+        loss(event);
+      } else {
+        access(event);
+      }
     }
   }
   Recording finish(const trace::Context& context);

@@ -29,7 +29,7 @@ Status Trainer::add(trace::EventSource& source, Use use) {
     auto batch = source.next();
     if (!batch) return std::move(batch).error();
     if (batch->empty()) break;
-    for (const trace::Event& event : *batch) pass.take(event);
+    pass.take(source.context(), *batch);
   }
   Recording recording = pass.finish(source.context());
   training_.lost.add(recording.lost);

@@ -39,7 +39,7 @@ std::string list(const std::string& text) {
   listing.begin(context, out);
   std::uint64_t number = 0;
   for (const trace::Event& event : *events) {
-    EventLabel label = labels.see(event);
+    EventLabel label = labels.see(context, event);
     listing.append({context, number++, event, label, events->front().time}, out);
   }
   return out;
@@ -101,7 +101,7 @@ TEST(EventListing, NumbersOfASequenceAreNoDevices) {
   EventLabels labels(info);
   trace::Event event;
   event.address = 0x1f0;
-  EXPECT_EQ(labels.see(event).key, "unassigned");
+  EXPECT_EQ(labels.see({}, event).key, "unassigned");
 }
 
 }  // namespace
