@@ -78,6 +78,7 @@ Result<Diagnosis> diagnose(const HostRoots& roots, const HostProbes& probes,
   Diagnosis diagnosis = diagnose(roots, probes);
   for (const Vm& vm : *vms) {
     doctor::check_vm(vm, diagnosis.checks);
+    doctor::check_layout({roots, probes}, vm, diagnosis.checks);
     diagnosis.guest = doctor::check_guest({roots, probes}, vm, diagnosis.checks);
   }
   return diagnosis;

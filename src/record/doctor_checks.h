@@ -24,6 +24,8 @@ void check_perf(const Host& host, Checks& checks);
 void check_bpf(const Host& host, Checks& checks);
 void check_kmod(const Host& host, Checks& checks);
 void check_vm(const Vm& vm, Checks& checks);
+// Asks for the PCI layout as a recording would.
+void check_layout(const Host& host, const Vm& vm, Checks& checks);
 // Finds the guest's kernel as a recording would.
 GuestVerdict check_guest(const Host& host, const Vm& vm, Checks& checks);
 

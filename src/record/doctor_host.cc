@@ -8,6 +8,7 @@
 #include "base/format.h"
 #include "base/text.h"
 #include "record/doctor_checks.h"
+#include "record/vm_layout.h"
 
 namespace iovm::record::doctor {
 namespace {
@@ -113,6 +114,19 @@ void check_vm(const Vm& vm, Checks& checks) {
     threads.found = "it has no vCPUs yet";
   }
   checks.push_back(std::move(threads));
+}
+
+void check_layout(const Host& host, const Vm& vm, Checks& checks) {
+  LayoutAnswer answer = ask_layout({host.roots.proc}, vm.info);
+  if (!answer.layout.from.empty()) {
+    checks.push_back({"vm", "pci layout", CheckState::ok, answer.note, ""});
+    return;
+  }
+  checks.push_back({"vm", "pci layout", CheckState::note,
+                    answer.note + "; devices have names as far as the recording sees them set up",
+                    vm.info.vmm == "qemu" ? "for QEMU: -qmp unix:PATH,server=on,wait=off, with "
+                                            "nobody connected when iovm attaches"
+                                          : ""});
 }
 
 }  // namespace iovm::record::doctor

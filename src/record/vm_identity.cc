@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/text.h"
+#include "record/qemu_options.h"
 
 namespace iovm::record {
 namespace {
@@ -37,43 +38,6 @@ template <typename... Names>
 std::optional<std::string_view> option(Words words, Names... names) {
   std::array<std::string_view, sizeof...(Names)> list = {names...};
   return option(words, std::span<const std::string_view>(list));
-}
-
-// "a=1,b=2" as pairs; a piece without '=' has no key; ",," is a comma (QEMU's rule).
-using Pairs = std::vector<std::pair<std::string, std::string>>;
-Pairs parse_pairs(std::string_view text) {
-  Pairs pairs;
-  std::string piece;
-  auto flush = [&] {
-    std::size_t equals = piece.find('=');
-    if (equals == std::string::npos) {
-      pairs.emplace_back("", piece);
-    } else {
-      pairs.emplace_back(piece.substr(0, equals), piece.substr(equals + 1));
-    }
-    piece.clear();
-  };
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == ',' && text.substr(i + 1, 1) == ",") {
-      piece += text[i++];
-    } else if (text[i] == ',') {
-      flush();
-    } else {
-      piece += text[i];
-    }
-  }
-  flush();
-  return pairs;
-}
-
-// The value of `key`; the first piece may leave its key out if it is the implied one.
-std::optional<std::string> value_of(const Pairs& pairs, std::string_view key, bool implied) {
-  std::optional<std::string> found;
-  for (std::size_t i = 0; i < pairs.size(); ++i) {
-    if (pairs[i].first == key || (implied && i == 0 && pairs[i].first.empty()))
-      found = pairs[i].second;
-  }
-  return found;
 }
 
 // "512", "2G", "1.5g", "0x200M" with the unit that a bare number has; 0 if it is none of that.

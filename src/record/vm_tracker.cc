@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/format.h"
 #include "record/proc_process.h"
+#include "record/vm_layout.h"
 #include "record/vm_threads.h"
 #include "trace/event.h"
 
@@ -43,6 +44,8 @@ Result<VmTracker> VmTracker::create(ProcRoot proc, std::vector<std::string> want
     for (const Vm& vm : *found) tracker.adopt(vm);
     tracker.seen_[i] = true;
   }
+  // Of those that have booted already; the boot of others will be in the recording.
+  if (tracker.proc_.path == ProcRoot().path) ask_layouts(tracker.proc_, tracker.vms_);
   return tracker;
 }
 

@@ -35,7 +35,8 @@ namespace iovm::record {
 
 class VmTracker {
  public:
-  // `wanted` as in find_vms. With `wait` a VM that is not there yet is no error.
+  // `wanted` as in find_vms. With `wait` a VM that is not there yet is no error. Those that are
+  // there are asked for their PCI layout, on the host's own /proc.
   static Result<VmTracker> create(ProcRoot proc, std::vector<std::string> wanted, bool wait);
 
   struct Place {

@@ -238,6 +238,11 @@ TEST_F(DoctorTest, AVmIsCheckedByName) {
   EXPECT_EQ(threads->state, CheckState::note);
   EXPECT_THAT(threads->found, HasSubstr("1 of 2 are known"));
   EXPECT_THAT(threads->mend, HasSubstr("debug-threads=on"));
+  auto layout = find(*found, "vm", "pci layout");
+  ASSERT_TRUE(layout);
+  EXPECT_EQ(layout->state, CheckState::note);
+  EXPECT_THAT(layout->found, HasSubstr("names no QMP socket"));
+  EXPECT_THAT(layout->mend, HasSubstr("-qmp unix:"));
   EXPECT_FALSE(diagnose(roots_, probes_, "nobody"));
 }
 
