@@ -56,7 +56,8 @@ Result<bool> EventPrinting::print(const trace::Context& context,
                                   std::span<const trace::Event> events) {
   for (const trace::Event& event : events) {
     if (left_ == 0 || matcher_.is_over(number_)) return false;
-    analyze::EventLabel label = needs_labels_ ? labels_->see(context, event) : analyze::EventLabel();
+    analyze::EventLabel label =
+        needs_labels_ ? labels_->see(context, event) : analyze::EventLabel();
     if (matcher_.matches(context, number_, event, label.device, label.index)) {
       listing_.append({context, number_, event, label, start_}, out_.text());
       --left_;
