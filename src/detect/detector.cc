@@ -26,7 +26,8 @@ Detector::Detector(const model::ModelData& data, const model::Model& model, std:
       scorer_(data),
       norm_(data.volumes),
       limits_(norm_, model::volume_excess(data.threshold.value, model.unknown())),
-      watch_(&limits_) {}
+      watch_(&limits_),
+      devices_(data.options.scheme == model::Scheme::devices) {}
 
 Detector::~Detector() = default;
 
@@ -86,10 +87,9 @@ Status Detector::step(const trace::Context& context, const trace::Event& event) 
   bool scored = data_.options.method == model::Method::markov ||
                 record.before.length >= data_.options.context();
   s.scored += scored ? 1 : 0;
-  model::VolumeWatch::Sight sight;
-  if (data_.options.scheme == model::Scheme::devices) {
-    sight = watch_.see(event, number_, token.device, tokenizer_.devices());
-  }
+  static constexpr model::VolumeWatch::Sight kNothing;
+  const model::VolumeWatch::Sight& sight =
+      devices_ ? watch_.see(event, number_, token.device, tokenizer_.devices()) : kNothing;
   record.loud = sight.loud;
   Bits mean = s.window.score();
   s.max_window = std::max(s.max_window, mean);
@@ -128,8 +128,7 @@ bool Detector::unseen(const Stream& s) const {
 }
 
 bool Detector::polls(model::Symbol symbol) const {
-  return data_.options.scheme == model::Scheme::devices &&
-         model::can_poll(tokenizer_.alphabet().operation(symbol));
+  return devices_ && model::can_poll(tokenizer_.alphabet().operation(symbol));
 }
 
 // An episode takes one more event.

@@ -113,6 +113,7 @@ class Detector {
   model::VolumeNorm norm_;
   model::VolumeLimits limits_;
   model::VolumeWatch watch_;
+  bool devices_;  // symbols are of devices: there are polls and amounts of work
   std::vector<Stream> streams_;
   std::uint64_t number_ = 0;  // of the next event
   DetectorStats stats_;

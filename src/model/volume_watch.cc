@@ -43,8 +43,9 @@ std::uint64_t VolumeWatch::Regions::count() const {
   return static_cast<std::uint64_t>(std::lround(kAll * std::log(kAll / free)));
 }
 
-VolumeWatch::Sight VolumeWatch::look(const trace::Event& event, std::uint64_t number,
-                                     DeviceIndex device, const std::vector<Device>& devices) {
+const VolumeWatch::Sight& VolumeWatch::look(const trace::Event& event, std::uint64_t number,
+                                            DeviceIndex device,
+                                            const std::vector<Device>& devices) {
   Row& r = row(device, devices);
   settle(r);
   Open* mine = own(r, event, device);
@@ -61,7 +62,8 @@ VolumeWatch::Sight VolumeWatch::look(const trace::Event& event, std::uint64_t nu
     if (mine != nullptr) count(*mine, *command, rewrites(*r.disk, *command, mine->stretch));
     if (!command->write) remember(*r.disk, {*command, actor_of(event), event.time});
   }
-  Sight sight;
+  Sight& sight = sight_;
+  sight = {};
   if (passes(r.all.stretch, command.has_value())) sight.passed = &r.all.stretch;
   sight.loud = r.all.stretch.loud || r.all.stretch.was_loud;
   if (mine != nullptr) {

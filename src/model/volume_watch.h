@@ -70,8 +70,9 @@ class VolumeWatch {
       : limits_(limits), ended_(ended) {}
 
   // An access, the recording's `number`th event, to the device of that index.
-  Sight see(const trace::Event& event, std::uint64_t number, DeviceIndex device,
-            const std::vector<Device>& devices) {
+  // What it gives holds until the next access.
+  const Sight& see(const trace::Event& event, std::uint64_t number, DeviceIndex device,
+                   const std::vector<Device>& devices) {
     if (device < rows_.size() && rows_[device] != nullptr) {
       Row& row = *rows_[device];
       bool goes_on = row.room > 0 && event.time < row.until && actor_of(event) == row.actor;
@@ -152,8 +153,8 @@ class VolumeWatch {
     std::unique_ptr<Disk> disk;
   };
 
-  Sight look(const trace::Event& event, std::uint64_t number, DeviceIndex device,
-             const std::vector<Device>& devices);
+  const Sight& look(const trace::Event& event, std::uint64_t number, DeviceIndex device,
+                    const std::vector<Device>& devices);
   static void settle(Row& row);
   static void give_room(Row& row);
   Row& row(DeviceIndex device, const std::vector<Device>& devices);
@@ -169,6 +170,7 @@ class VolumeWatch {
   static bool passes(Stretch& stretch, bool command);
 
   const VolumeLimits* limits_;
+  Sight sight_;  // of what was looked at last
   std::vector<Stretch>* ended_;
   std::vector<std::unique_ptr<Row>> rows_;  // by device
   std::unordered_map<Key, std::unique_ptr<Open>, Hash> actors_;

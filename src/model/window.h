@@ -34,14 +34,14 @@ class Window {
   // Of the last events alone.
   Bits mean() const { return static_cast<Bits>(sum_ / kWindowEvents); }
   Bits score() const {
-    return std::max(mean(), static_cast<Bits>((long_ >> kLongShift) * kLongWeight));
+    return std::max(mean(), static_cast<Bits>(long_ >> (kLongShift - kWeightShift)));
   }
   void clear() { *this = {}; }
 
  private:
   // A weight of 1/256 remembers 512 events as well as a plain mean does: 16 windows.
   static constexpr unsigned kLongShift = 8;
-  static constexpr unsigned kLongWeight = 4;
+  static constexpr unsigned kWeightShift = 2;  // counts four times
 
   std::array<Bits, kWindowEvents> scores_ = {};
   std::uint64_t sum_ = 0;
