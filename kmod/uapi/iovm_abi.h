@@ -61,6 +61,7 @@ enum iovm_present {
 	IOVM_HAS_PREEMPT_COUNT = 1 << 9,
 	IOVM_HAS_TASK = 1 << 10, /* the last iovm_task of this vCPU is the one that did it */
 	IOVM_NESTED = 1 << 11,	 /* the access is of a guest of the guest: registers are not given */
+	IOVM_STOPPED = 1 << 12,	 /* the BPF program has stopped the VMM at it; stopped_by says for what */
 };
 
 struct iovm_record {
@@ -82,7 +83,7 @@ struct iovm_record {
 	__u8 size;	/* bytes of an element */
 	__u8 cpl;
 	__u32 preempt_count; /* the guest's */
-	__u32 spare;
+	__u32 stopped_by;
 };
 IOVM_ABI_SIZE(struct iovm_record, 88);
 

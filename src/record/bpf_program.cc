@@ -10,12 +10,14 @@
 #include <array>
 #include <atomic>
 #include <cerrno>
+#include <utility>
 #include <vector>
 
 #include "base/format.h"
 #include "base/text.h"
 #include "iovm.skel.h"
 #include "record/bpf_arguments.h"
+#include "record/bpf_stops.h"
 #include "record/record_ring.h"
 
 namespace iovm::record {
@@ -81,12 +83,14 @@ struct BpfProgram::Object {
   iovm_bpf* skeleton = nullptr;
   std::optional<RingMemory> states;
   std::optional<RingMemory> guests;
+  std::optional<RingMemory> left_stops;
+  std::vector<iovm_stop_at> stops_at;  // the keys of the map
 };
 
 BpfProgram::BpfProgram(std::unique_ptr<Object> object) : object_(std::move(object)) {}
 BpfProgram::~BpfProgram() = default;
 
-Result<std::unique_ptr<BpfProgram>> BpfProgram::load(const std::string& sys,
+Result<std::unique_ptr<BpfProgram>> BpfProgram::load(Stops stops, const std::string& sys,
                                                      const std::string& proc) {
   iovm_bpf_settings settings = {};
   find_kvm(sys, proc, settings);
@@ -95,6 +99,7 @@ Result<std::unique_ptr<BpfProgram>> BpfProgram::load(const std::string& sys,
   int cpus = libbpf_num_possible_cpus();
   if (cpus < 0) return errno_error("counting the CPUs", -cpus);
   settings.cpus = static_cast<std::uint32_t>(cpus);
+  settings.stops = stops == Stops::some ? 1 : 0;
 
   libbpf_set_print(nullptr);  // errors are ours to tell
   std::vector<char> log(1U << 16);
@@ -111,6 +116,10 @@ Result<std::unique_ptr<BpfProgram>> BpfProgram::load(const std::string& sys,
   bpf_program__set_autoload(skeleton->progs.see_fast_mmio, *fast);
   bpf_map__set_max_entries(skeleton->maps.cpus, settings.cpus);
   bpf_map__set_max_entries(skeleton->maps.rings, settings.cpus + 1);
+  if (stops == Stops::some) {
+    bpf_map__set_max_entries(skeleton->maps.stops, IOVM_BPF_MOST_STOPS);
+    bpf_map__set_max_entries(skeleton->maps.left_stops, IOVM_BPF_MOST_STATES);
+  }
   if (int error = iovm_bpf::load(skeleton); error != 0) {
     return cannot_load(-error, sys, log.data());
   }
@@ -123,6 +132,11 @@ Result<std::unique_ptr<BpfProgram>> BpfProgram::load(const std::string& sys,
   if (!guests) return std::move(guests).error();
   object->states = std::move(*states);
   object->guests = std::move(*guests);
+  if (stops == Stops::some) {
+    auto left = map(skeleton->maps.left_stops, IOVM_BPF_MOST_STATES * sizeof(iovm_left_stop));
+    if (!left) return std::move(left).error();
+    object->left_stops = std::move(*left);
+  }
   return std::unique_ptr<BpfProgram>(new BpfProgram(std::move(object)));
 }
 
@@ -187,6 +201,29 @@ Result<UniqueFd> BpfProgram::add_ring(unsigned cpu, std::size_t bytes) {
     return errno_error("giving the BPF program its rings");
   }
   return ring;
+}
+
+// Old places go first: one that was taken out of the rules is not to stop anybody meanwhile.
+Status BpfProgram::set_stops(std::span<const trace::WriteMatch> writes) {
+  auto places = stop_places(writes);
+  if (!places) return std::move(places).error();
+  int map = bpf_map__fd(object_->skeleton->maps.stops);
+  for (const iovm_stop_at& at : std::exchange(object_->stops_at, {})) {
+    bpf_map_delete_elem(map, &at);
+  }
+  for (const StopPlace& place : *places) {
+    if (bpf_map_update_elem(map, &place.at, &place.tests, BPF_ANY) != 0) {
+      return errno_error("telling the BPF program where to stop VMs");
+    }
+    object_->stops_at.push_back(place.at);
+  }
+  return {};
+}
+
+std::span<iovm_left_stop> BpfProgram::left_stops() {
+  if (!object_->left_stops) return {};
+  auto* first = reinterpret_cast<iovm_left_stop*>(object_->left_stops->bytes().data());
+  return {first, states().size()};
 }
 
 Result<std::uint64_t> BpfProgram::missed() const {

@@ -20,13 +20,17 @@
 #include "base/result.h"
 #include "iovm_abi.h"
 #include "record/bpf/state.h"
+#include "trace/write_match.h"
 
 namespace iovm::record {
 
 class BpfProgram {
  public:
+  // What the program may do beside recording.
+  enum class Stops : bool { none, some };
   // The error names what is missing and what to do: types, a right, a feature.
-  static Result<std::unique_ptr<BpfProgram>> load(const std::string& sys = "/sys",
+  static Result<std::unique_ptr<BpfProgram>> load(Stops stops = Stops::none,
+                                                  const std::string& sys = "/sys",
                                                   const std::string& proc = "/proc");
   ~BpfProgram();
 
@@ -44,6 +48,11 @@ class BpfProgram {
   std::optional<std::uint32_t> state_of(const iovm_bpf_vcpu& vcpu);
   // A new ring of that CPU: its descriptor.
   Result<UniqueFd> add_ring(unsigned cpu, std::size_t bytes);
+  // The writes at which VMs are stopped, in place of those before; loaded for Stops::some. From any
+  // thread, one at a time.
+  Status set_stops(std::span<const trace::WriteMatch> writes);
+  // Stops whose records found no room, by state; empty if loaded for Stops::none.
+  std::span<iovm_left_stop> left_stops();
   // Times that a program was not run because another was being run on that CPU.
   Result<std::uint64_t> missed() const;
 

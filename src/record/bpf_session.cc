@@ -26,6 +26,21 @@ void store(__u64& word, std::uint64_t value) {
   std::atomic_ref(word).store(value, std::memory_order_release);
 }
 
+// What a vCPU lost and no record has told yet.
+iovm_record loss_of(const iovm_vcpu_state& state) {
+  iovm_record loss = {};
+  loss.time = monotonic_ns();
+  loss.address = state.gap_first;
+  loss.value = state.gap;
+  loss.tgid = state.tgid;
+  loss.tid = state.tid;
+  loss.count = state.gap_cause;
+  loss.vcpu = static_cast<std::uint16_t>(state.vcpu);
+  loss.present = IOVM_HAS_VALUE | (state.tgid != 0 ? IOVM_HAS_VCPU : 0);
+  loss.kind = IOVM_LOSS;
+  return loss;
+}
+
 }  // namespace
 
 BpfSession::BpfSession(std::unique_ptr<BpfProgram> program, std::string proc_root)
@@ -39,8 +54,9 @@ BpfSession::BpfSession(std::unique_ptr<BpfProgram> program, std::string proc_roo
   page.data = sizeof(iovm_ring);
 }
 
-Result<std::unique_ptr<BpfSession>> BpfSession::open(const std::string& proc_root) {
-  auto program = BpfProgram::load();
+Result<std::unique_ptr<BpfSession>> BpfSession::open(const std::string& proc_root,
+                                                     BpfProgram::Stops stops) {
+  auto program = BpfProgram::load(stops);
   if (!program) return std::move(program).error();
   return std::unique_ptr<BpfSession>(new BpfSession(std::move(*program), proc_root));
 }
@@ -115,6 +131,10 @@ Status BpfSession::set_guest(const iovm_guest& guest) {
   return {};
 }
 
+Status BpfSession::set_stops(std::span<const trace::WriteMatch> writes) {
+  return program_->set_stops(writes);
+}
+
 Status BpfSession::watch(int fd) {
   epoll_event event = {};
   event.events = EPOLLIN | EPOLLET;
@@ -163,6 +183,7 @@ void BpfSession::woken() {
   static_cast<void>(::epoll_wait(epoll_.get(), events.data(), events.size(), 0));
   std::uint64_t ticks = 0;
   static_cast<void>(!::read(timer_.get(), &ticks, sizeof ticks));
+  tell_left_stops();
 }
 
 Status BpfSession::stop() {
@@ -170,30 +191,30 @@ Status BpfSession::stop() {
 }
 
 // Into the session's own ring; whether there was room.
-bool BpfSession::tell(const iovm_vcpu_state& state) {
+bool BpfSession::tell(const iovm_record& record) {
   auto& page = *reinterpret_cast<iovm_ring*>(own_.data());
   if (page.head - page.tail >= page.slots) return false;
-  iovm_record loss = {};
-  loss.time = monotonic_ns();
-  loss.address = state.gap_first;
-  loss.value = state.gap;
-  loss.tgid = state.tgid;
-  loss.tid = state.tid;
-  loss.count = state.gap_cause;
-  loss.vcpu = static_cast<std::uint16_t>(state.vcpu);
-  loss.present = IOVM_HAS_VALUE | (state.tgid != 0 ? IOVM_HAS_VCPU : 0);
-  loss.kind = IOVM_LOSS;
   std::byte* slots = std::as_writable_bytes(std::span(own_)).data() + page.data;
-  std::memcpy(slots + page.head % page.slots * sizeof loss, &loss, sizeof loss);
+  std::memcpy(slots + page.head % page.slots * sizeof record, &record, sizeof record);
   ++page.head;
   return true;
 }
 
+void BpfSession::tell_left_stops() {
+  for (iovm_left_stop& left : program_->left_stops()) {
+    std::atomic_ref waits(left.waits);
+    if (waits.load(std::memory_order_acquire) == 0) continue;
+    if (tell(left.record)) waits.store(0, std::memory_order_release);
+  }
+}
+
 Result<unsigned> BpfSession::flush() {
   unsigned left = 0;
+  tell_left_stops();
+  for (iovm_left_stop& stop : program_->left_stops()) left += stop.waits;
   for (iovm_vcpu_state& state : program_->states()) {
     if (state.gap == 0) continue;
-    if (tell(state)) {
+    if (tell(loss_of(state))) {
       state.gap = 0;
     } else {
       ++left;

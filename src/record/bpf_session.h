@@ -23,7 +23,8 @@ namespace iovm::record {
 class BpfSession : public RingSession {
  public:
   // The error names what to do. When the VMs' processes began is read below `proc_root`.
-  static Result<std::unique_ptr<BpfSession>> open(const std::string& proc_root = "/proc");
+  static Result<std::unique_ptr<BpfSession>> open(
+      const std::string& proc_root = "/proc", BpfProgram::Stops stops = BpfProgram::Stops::none);
 
   Engine engine() const override { return Engine::bpf; }
   Status add_vm(std::int32_t pid) override;
@@ -31,6 +32,7 @@ class BpfSession : public RingSession {
   Status add_all_vms() override;
   Status set_slot(const iovm_slot& slot) override;
   Status set_guest(const iovm_guest& guest) override;
+  Status set_stops(std::span<const trace::WriteMatch> writes) override;
   Result<std::vector<RecordRing>> start(std::uint32_t slots, std::uint32_t wake_ms) override;
   Status stop() override;
   Result<unsigned> flush() override;
@@ -44,7 +46,8 @@ class BpfSession : public RingSession {
   Status open_waiting(std::uint32_t wake_ms);
   Status watch(int fd);
   std::optional<std::uint32_t> free_place();
-  bool tell(const iovm_vcpu_state& state);
+  bool tell(const iovm_record& record);
+  void tell_left_stops();
 
   std::string proc_root_;
   std::unique_ptr<BpfProgram> program_;

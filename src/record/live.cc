@@ -79,8 +79,8 @@ trace::TraceInfo live_trace_info(Engine engine) {
 namespace {
 
 template <typename Session>
-Result<std::unique_ptr<LiveSource>> open_rings(const LiveRequest& request, const StopFlag& stop) {
-  auto session = Session::open();
+Result<std::unique_ptr<LiveSource>> open_rings(const LiveRequest& request, const StopFlag& stop,
+                                               Result<std::unique_ptr<Session>> session) {
   if (!session) return std::move(session).error();
   auto source = RecordSource::open(request, std::move(*session), stop);
   if (!source) return std::move(source).error();
@@ -99,9 +99,11 @@ Result<std::unique_ptr<LiveSource>> open_engine(Engine engine, const LiveRequest
                                                 const StopFlag& stop) {
   switch (engine) {
     case Engine::kmod:
-      return open_rings<KmodDevice>(request, stop);
+      return open_rings(request, stop, KmodDevice::open());
     case Engine::bpf:
-      return open_rings<BpfSession>(request, stop);
+      return open_rings(request, stop,
+                        BpfSession::open("/proc", request.stops ? BpfProgram::Stops::some
+                                                                : BpfProgram::Stops::none));
     case Engine::perf:
       break;
   }
@@ -112,6 +114,14 @@ Result<std::unique_ptr<LiveSource>> open_engine(Engine engine, const LiveRequest
 
 Result<std::unique_ptr<LiveSource>> open_live(const LiveRequest& request, const StopFlag& stop,
                                               std::vector<PassedOver>* passed_over) {
+  if (request.stops) {
+    if (request.engine.value_or(Engine::bpf) == Engine::bpf) {
+      return open_engine(Engine::bpf, request, stop);
+    }
+    return host_error(
+        format("source {} only watches: a VM is stopped in the exit by source bpf alone",
+               name_of(*request.engine)));
+  }
   if (request.engine) return open_engine(*request.engine, request, stop);
   for (Engine engine : {Engine::kmod, Engine::bpf}) {
     auto source = open_engine(engine, request, stop);

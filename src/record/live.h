@@ -21,6 +21,7 @@
 #include "base/result.h"
 #include "record/vm.h"
 #include "trace/source.h"
+#include "trace/write_match.h"
 
 namespace iovm::record {
 
@@ -66,6 +67,11 @@ class LiveSource : public trace::EventSource {
 
   virtual Engine engine() const = 0;
   virtual const CaptureStats& stats() const = 0;
+  // The writes at which its VMs are stopped from now on, in place of those before; from any thread,
+  // one at a time. Of a source that was asked for with `stops`.
+  virtual Status set_stops(std::span<const trace::WriteMatch>) {
+    return host_error("this source cannot stop a VM");
+  }
   // VMs of this recording that run / have ended by now.
   virtual std::size_t running() const = 0;
   virtual std::size_t ended() const = 0;
@@ -74,6 +80,7 @@ class LiveSource : public trace::EventSource {
 struct LiveRequest {
   std::vector<std::string> vms;     // each a name, UUID or pid, or "all"
   std::optional<Engine> engine;     // nothing: the best that works here
+  bool stops = false;               // VMs are to be stopped in the exit (set_stops): bpf alone can
   bool wait = false;                // for VMs that are not there yet
   std::uint64_t buffer = 8U << 20;  // bytes of ring for each CPU
   // next() gives what it has at least this often while there is anything.

@@ -40,6 +40,9 @@ class RecordSource : public LiveSource {
   const trace::Context& context() const override { return context_; }
   Engine engine() const override { return session_->engine(); }
   const CaptureStats& stats() const override { return stats_; }
+  Status set_stops(std::span<const trace::WriteMatch> writes) override {
+    return session_->set_stops(writes);
+  }
   std::size_t running() const override { return tracker_.running(); }
   std::size_t ended() const override { return tracker_.ended(); }
 

@@ -39,6 +39,7 @@ Decoded decode_record(const iovm_record& record, trace::Event& out) {
   if (has(record, IOVM_HAS_RIP)) set_rip(out, record.rip);
   if (has(record, IOVM_HAS_CR3)) set_cr3(out, record.cr3);
   if (has(record, IOVM_HAS_CPL)) set_cpl(out, record.cpl);
+  if (has(record, IOVM_STOPPED)) out.stopped_by = record.stopped_by;
   return record.kind == IOVM_MMIO_BEGINS ? Decoded::read_begins : Decoded::event;
 }
 

@@ -6,12 +6,14 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "base/result.h"
 #include "iovm_abi.h"
 #include "record/live.h"
 #include "record/record_ring.h"
+#include "trace/write_match.h"
 
 namespace iovm::record {
 
@@ -36,6 +38,10 @@ class RingSession {
   // was added. From then on records have current_task, and tasks come as records.
   virtual Status set_slot(const iovm_slot& slot) = 0;
   virtual Status set_guest(const iovm_guest& guest) = 0;
+  // The writes at which added VMs are stopped, in place of those before: of a session that can.
+  virtual Status set_stops(std::span<const trace::WriteMatch>) {
+    return host_error("this source cannot stop a VM");
+  }
   // Once: rings of at least `slots` records; a waiting reader is woken at most `wake_ms` after a
   // record.
   virtual Result<std::vector<RecordRing>> start(std::uint32_t slots, std::uint32_t wake_ms) = 0;

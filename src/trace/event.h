@@ -67,8 +67,10 @@ struct Event {
   Direction direction = Direction::read;
   std::uint8_t size = 0;  // bytes of one element: 1, 2, 4, 8
   std::uint8_t cpl = 0;
-  std::uint8_t present = 0;    // bits of Field
-  std::uint8_t spare[7] = {};  // 0
+  std::uint8_t present = 0;      // bits of Field
+  std::uint8_t spare[3] = {};    // 0
+  std::uint32_t stopped_by = 0;  // the VMM was stopped at it: WriteMatch::number. Of live events
+                                 // only, no file keeps it
 
   bool has(Field field) const { return (present & static_cast<std::uint8_t>(field)) != 0; }
   void mark(Field field) {

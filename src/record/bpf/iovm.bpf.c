@@ -62,6 +62,21 @@ struct {
   __type(value, struct iovm_cpu_state);
 } cpus SEC(".maps");
 
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(max_entries, 1); /* set at load if there are to be any */
+  __type(key, struct iovm_stop_at);
+  __type(value, struct iovm_stop_tests);
+} stops SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(map_flags, BPF_F_MMAPABLE);
+  __uint(max_entries, 1); /* as many as states, if any */
+  __type(key, __u32);
+  __type(value, struct iovm_left_stop);
+} left_stops SEC(".maps");
+
 struct ring {
   __uint(type, BPF_MAP_TYPE_RINGBUF);
   __uint(max_entries, 4096);
@@ -197,7 +212,7 @@ static __always_inline void fill(struct iovm_record* record, const struct access
   record->direction = access->direction;
   record->size = (__u8)access->size;
   record->cpl = 0;
-  record->spare = 0;
+  record->stopped_by = 0;
   if (access->value && read_value(&record->value, access->value, access->size))
     record->present |= IOVM_HAS_VALUE;
   read_regs(cpu, record);
@@ -238,9 +253,79 @@ static __always_inline void fill_task(struct iovm_task* told, const struct iovm_
  */
 #define remember(fact) asm volatile("" : "+r"(fact))
 
+/* --- The stop --------------------------------------------------------------------------------- */
+
+/* The number of a test that means this write, or 0. */
+static __always_inline __u32 stop_for(const struct access* access,
+                                      const struct iovm_cpu_state* cpu) {
+  struct iovm_stop_at at = {.address = access->address, .kind = access->kind};
+  const struct iovm_stop_tests* tests;
+  __u64 value = 0;
+  bool known;
+
+  if (access->direction != IOVM_WRITE || !cpu->vcpu || cpu->guest >= IOVM_BPF_MOST_GUESTS) return 0;
+  tests = bpf_map_lookup_elem(&stops, &at);
+  if (!tests) return 0;
+  known = access->value && read_value(&value, access->value, access->size);
+  for (__u32 i = 0; i < IOVM_BPF_STOP_TESTS; i++) {
+    const struct iovm_stop_test* test = &tests->test[i];
+    __u64 bits = value & test->mask;
+
+    if (i >= tests->count) break;
+    if (test->sizes && !(test->sizes & access->size)) continue;
+    if (!known && test->mask) continue;
+    if ((bits >= test->first && bits <= test->last) != (test->negated != 0)) return test->number;
+  }
+  return 0;
+}
+
+/*
+ * Stops the process of this thread before it comes back from KVM_RUN with the access: no device of
+ * the VMM has seen it by then.
+ */
+static __always_inline __u32 stop(const struct access* access, const struct iovm_cpu_state* cpu) {
+  enum { SIGNAL_STOP = 19 };
+  __u32 number = stop_for(access, cpu);
+
+  return number && bpf_send_signal(SIGNAL_STOP) == 0 ? number : 0;
+}
+
+static __always_inline void mark_stopped(struct iovm_record* record, __u32 stopped_by) {
+  if (!settings.stops || !stopped_by) return;
+  record->stopped_by = stopped_by;
+  record->present |= IOVM_STOPPED;
+}
+
+/* A stop whose record found no room. Whether it is told all the same, by user space. */
+static __noinline int leave_stop(const struct access* access, struct task_struct* task,
+                                 const struct iovm_cpu_state* cpu, __u32 which, __u32 stopped_by) {
+  struct iovm_left_stop* left = bpf_map_lookup_elem(&left_stops, &which);
+
+  if (!left || left->waits) return 0;
+  left->record.time = bpf_ktime_get_ns();
+  left->record.sequence = cpu->sequence;
+  left->record.current_task = 0;
+  left->record.preempt_count = 0;
+  fill(&left->record, access, task, cpu);
+  mark_stopped(&left->record, stopped_by);
+  asm volatile("" ::: "memory");
+  left->waits = 1;
+  return 1;
+}
+
+/* It was counted as lost, and is not. */
+static __always_inline void count_left(struct iovm_vcpu_state* state) {
+  __u32 cause = state->gap_cause;
+
+  state->gap--;
+  state->records++;
+  if (cause < IOVM_DROPS) state->dropped[cause]--;
+}
+
 /* The record, and before it what was lost and another task, if any; all of them or none. */
 static __always_inline void put(void* ring, struct iovm_cpu_state* cpu, const struct access* access,
-                                struct task_struct* task, struct iovm_vcpu_state* state) {
+                                struct task_struct* task, struct iovm_vcpu_state* state,
+                                __u32 stopped_by) {
   const struct iovm_guest* guest = state->slot ? bpf_map_lookup_elem(&guests, &cpu->guest) : 0;
   struct iovm_task *told = 0, of_guest = {};
   struct iovm_record *loss = 0, *record;
@@ -284,7 +369,8 @@ static __always_inline void put(void* ring, struct iovm_cpu_state* cpu, const st
     state->task = of_guest;
     bpf_ringbuf_submit(told, BPF_RB_NO_WAKEUP);
   }
-  if (++cpu->unwoken >= control.wake_every) {
+  mark_stopped(record, stopped_by);
+  if (++cpu->unwoken >= control.wake_every || stopped_by) {
     cpu->unwoken = 0;
     flags = BPF_RB_FORCE_WAKEUP;
   }
@@ -298,6 +384,8 @@ static __always_inline int see(const struct access* access) {
   __u32 number = bpf_get_smp_processor_id(), which;
   struct iovm_cpu_state* cpu = bpf_map_lookup_elem(&cpus, &number);
   struct iovm_vcpu_state* state;
+  __u32 stopped_by = 0;
+  __u64 records;
   void* ring;
 
   if (!cpu) return 0; /* cannot be */
@@ -308,11 +396,16 @@ static __always_inline int see(const struct access* access) {
   which = cpu->state == IOVM_SHARED ? number : cpu->state;
   state = bpf_map_lookup_elem(&states, &which);
   if (!state) return 0; /* cannot be */
+  if (settings.stops) stopped_by = stop(access, cpu);
+  records = state->records;
   ring = bpf_map_lookup_elem(&rings, &number);
   if (ring)
-    put(ring, cpu, access, task, state);
+    put(ring, cpu, access, task, state, stopped_by);
   else
     count_drop(state, IOVM_DROP_NO_RING);
+  if (settings.stops && stopped_by && state->records == records &&
+      leave_stop(access, task, cpu, which, stopped_by))
+    count_left(state);
   return 0;
 }
 

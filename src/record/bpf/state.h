@@ -69,6 +69,41 @@ struct iovm_bpf_vcpu {
   __u32 vcpu;
 };
 
+/*
+ * Writes at which the VMM is stopped: all that is tested at one address. Only VMs in the table of
+ * VMs are stopped, at accesses of their vCPUs. A mask of 0 is any value, also one not known.
+ */
+enum { IOVM_BPF_STOP_TESTS = 16, IOVM_BPF_MOST_STOPS = 1024 };
+struct iovm_stop_at {
+  __u64 address;
+  __u32 kind; /* IOVM_PIO, IOVM_MMIO */
+  __u32 spare;
+};
+struct iovm_stop_test {
+  __u64 mask; /* value & mask is from first to last, or is not if negated */
+  __u64 first;
+  __u64 last;
+  __u32 number; /* iovm_record.stopped_by; not 0 */
+  __u8 sizes;   /* a sum of 1, 2, 4, 8; 0: any */
+  __u8 negated;
+  __u16 spare;
+};
+struct iovm_stop_tests {
+  __u32 count;
+  __u32 spare;
+  struct iovm_stop_test test[IOVM_BPF_STOP_TESTS];
+};
+
+/*
+ * The record of a write that stopped its VM and found no room in the ring: one for each state. The
+ * program writes it while `waits` is 0, user space takes it and makes that 0 again.
+ */
+struct iovm_left_stop {
+  struct iovm_record record;
+  __u32 waits;
+  __u32 spare;
+};
+
 /* Set before the program is loaded; never changes. Positions are found by name in the BTF. */
 struct iovm_bpf_settings {
   __u32 cpus; /* possible ones: states from here on are vCPUs' */
@@ -76,6 +111,7 @@ struct iovm_bpf_settings {
   __u8 direct;      /* the verifier takes loads from KVM's structures: no helper to read them */
   __u8 direct_vmcb; /* the same of those of kvm_amd */
   __u8 no_vmcb;     /* those are not known */
+  __u8 stops;       /* some writes stop the VMM; else the verifier drops all that is for that */
   __u8 pio_rw, pio_port, pio_size, pio_count, pio_data;
   __u8 mmio_type, mmio_len, mmio_gpa, mmio_val;
   __u8 fast_gpa;
