@@ -35,6 +35,7 @@ struct DetectOptions {
   std::optional<std::string> model;
   std::vector<std::string> rules;
   bool no_built_in_rules = false;
+  bool stops = false;
   std::vector<std::string> on_alert;
   std::optional<std::chrono::nanoseconds> flight_recorder;
   std::vector<std::string> traces;
@@ -57,6 +58,9 @@ void declare(CommandLine& line, DetectOptions& options) {
   line.option("--rules", options.rules, "FILE|DIR",
               "rules of known attacks, in addition to the built-in ones");
   line.flag("--no-builtin-rules", options.no_built_in_rules, "without the built-in rules");
+  line.flag("--inline", options.stops,
+            "with --live: stop the VMM at the writes of rules that are marked inline, before its "
+            "devices see them (source bpf)");
   line.positional("TRACE", options.traces, "recordings to look at; - is standard input");
   line.optional();
   line.flag("--live", options.live, "look at running VMs instead of recordings");
@@ -280,6 +284,25 @@ class Run {
   Totals totals_;
 };
 
+// What stops VMs in the exit, as long as the source is there.
+class Armed {
+ public:
+  static Result<Armed> create(LiveRules& rules, record::LiveSource& source) {
+    auto ok = rules.arm([&source](auto writes) { return source.set_stops(writes); });
+    if (!ok) return Error(ok.error());
+    return Armed(rules);
+  }
+  Armed(Armed&& other) noexcept : rules_(std::exchange(other.rules_, nullptr)) {}
+  Armed& operator=(Armed&&) = delete;
+  ~Armed() {
+    if (rules_ != nullptr) rules_->disarm();
+  }
+
+ private:
+  explicit Armed(LiveRules& rules) : rules_(&rules) {}
+  LiveRules* rules_;
+};
+
 Status run_live(const DetectOptions& options, LiveRules& rules, OnAlert& on_alert, Run& run) {
   auto stop = record::StopFlag::create();
   if (!stop) return std::move(stop).error();
@@ -289,14 +312,21 @@ Status run_live(const DetectOptions& options, LiveRules& rules, OnAlert& on_aler
   request.vms = options.vms;
   request.wait = options.wait;
   request.buffer = options.buffer;
+  request.stops = options.stops;
   if (options.source == "perf") request.engine = record::Engine::perf;
   if (options.source == "bpf") request.engine = record::Engine::bpf;
   if (options.source == "kmod") request.engine = record::Engine::kmod;
   auto source = record::open_live(request, *stop);
+  if (!source && options.stops) return std::move(source).error().in("--inline");
   if (!source) return std::move(source).error();
+  std::optional<Result<Armed>> armed;
+  if (options.stops) armed.emplace(Armed::create(rules, **source));
+  if (armed && !*armed) return std::move(*armed).error().in("--inline");
   if (!options.quiet) {
-    say(format("source {}; watching {} VMs, Ctrl-C ends it", name_of((*source)->engine()),
-               (*source)->running()));
+    say(format("source {}; watching {} VMs{}, Ctrl-C ends it", name_of((*source)->engine()),
+               (*source)->running(),
+               options.stops ? format(", {} rules stop them in the exit", rules.inline_rules())
+                             : std::string()));
   }
   RecordedSource recorded(**source, on_alert.recorder());
   Status done = run.live(recorded);
@@ -312,6 +342,7 @@ Status check_words(const DetectOptions& options) {
   if (!options.model && options.no_built_in_rules && options.rules.empty()) {
     return usage_error("neither a model (-m MODEL) nor rules (--rules FILE): nothing to look for");
   }
+  if (options.stops && !options.live) return usage_error("--inline goes with --live");
   if (options.live) {
     if (!options.traces.empty()) return usage_error("--live and a TRACE: take one of them");
     if (options.vms.empty()) {
@@ -353,10 +384,16 @@ Result<ExitStatus> run_detect(CommandLine& line) {
   if (auto ok = check_words(options); !ok) return Error(ok.error());
   auto rules = LiveRules::load(options.rules, !options.no_built_in_rules);
   if (!rules) return std::move(rules).error();
+  if (options.stops && (*rules)->inline_rules() == 0) {
+    return usage_error("--inline: no rule is marked inline (see iovm-rules(5))");
+  }
   std::optional<Scoring> scoring;
   if (options.model) {
     auto data = model::read_model(*options.model);
     if (!data) return std::move(data).error();
+    if (options.stops && data->options.scheme != model::Scheme::devices) {
+      return usage_error("--inline: a model of number sequences knows no rules (leave -m away)");
+    }
     scoring.emplace(*std::move(data));
     if (!options.quiet) warn_of_promise(*options.model, scoring->data.threshold);
   }

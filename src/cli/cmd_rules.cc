@@ -193,7 +193,7 @@ std::string json_row(const Rule& rule, const std::string& version) {
   json.key("reference").begin_array();
   for (const std::string& reference : rule.references) json.value(reference);
   json.end_array().member("description", rule.about).member("per", name_of(rule.per));
-  json.member("unless_model", rule.unless_model);
+  json.member("unless_model", rule.unless_model).member("inline", rule.stops);
   json.member("file", rule.file).member("line", rule.line).end_object();
   return json.take() + "\n";
 }

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/live_rules.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <utility>
 
 #include "base/format.h"
+#include "detect/rule_inline.h"
 
 namespace iovm::cli {
 
@@ -23,18 +25,46 @@ std::shared_ptr<const detect::RuleSet> LiveRules::current() const {
   return rules_;
 }
 
-void LiveRules::reload() {
-  auto rules = detect::load_rules(paths_, built_in_);
-  std::string line;
-  if (rules) {
-    line = format("iovm detect: {} rules are in force now\n", (*rules)->rules.size());
-    std::lock_guard guard(lock_);
-    rules_ = *std::move(rules);
-    version_.fetch_add(1, std::memory_order_release);
-  } else {
-    line = format("iovm detect: {}\niovm detect: the rules stay as they were\n",
-                  rules.error().message());
+std::size_t LiveRules::inline_rules() const {
+  auto rules = current();
+  return static_cast<std::size_t>(std::ranges::count_if(rules->rules, &detect::Rule::stops));
+}
+
+Status LiveRules::arm(Arm arm) {
+  std::lock_guard guard(lock_);
+  if (auto ok = arm(detect::inline_writes(*rules_)); !ok) return ok;
+  arm_ = std::move(arm);
+  return {};
+}
+
+void LiveRules::disarm() {
+  std::lock_guard guard(lock_);
+  arm_ = nullptr;
+}
+
+// Where others cannot be armed, those before are again.
+Status LiveRules::take(std::shared_ptr<const detect::RuleSet> rules) {
+  std::lock_guard guard(lock_);
+  if (arm_) {
+    if (auto ok = arm_(detect::inline_writes(*rules)); !ok) {
+      static_cast<void>(arm_(detect::inline_writes(*rules_)));
+      return ok;
+    }
   }
+  rules_ = std::move(rules);
+  version_.fetch_add(1, std::memory_order_release);
+  return {};
+}
+
+void LiveRules::reload() {
+  auto before = current();
+  auto first_number = before->number_of(before->rules.size());
+  auto rules = detect::load_rules(paths_, built_in_, first_number);
+  Status taken = rules ? take(*rules) : Status(rules.error());
+  std::string line =
+      taken ? format("iovm detect: {} rules are in force now\n", (*rules)->rules.size())
+            : format("iovm detect: {}\niovm detect: the rules stay as they were\n",
+                     taken.error().message());
   std::fwrite(line.data(), 1, line.size(), stderr);
 }
 

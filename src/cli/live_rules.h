@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The rules of `iovm detect`, and how they are taken anew while it runs: SIGHUP reads the files
-// again. Rules without a fault are in force from the next batch of events on; a fault is told, and
-// the old rules stay.
+// again. Rules without a fault are in force from the next batch of events on, and where they stop
+// VMs at once; a fault is told, and the old rules stay.
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -15,6 +17,7 @@
 #include "detect/rule_files.h"
 #include "detect/rule_watch.h"
 #include "trace/source.h"
+#include "trace/write_match.h"
 
 namespace iovm::cli {
 
@@ -23,6 +26,12 @@ class LiveRules {
   static Result<std::unique_ptr<LiveRules>> load(std::vector<std::string> paths, bool built_in);
 
   std::shared_ptr<const detect::RuleSet> current() const;
+  // Whoever stops VMs at the writes of inline rules is told of them, now and whenever there are
+  // others, until it is disarmed.
+  using Arm = std::function<Status(std::span<const trace::WriteMatch>)>;
+  Status arm(Arm arm);
+  void disarm();
+  std::size_t inline_rules() const;
   // From any thread. Tells on standard error what came of it.
   void reload();
   // Counts the reloads that took other rules.
@@ -33,7 +42,10 @@ class LiveRules {
 
   std::vector<std::string> paths_;
   bool built_in_ = true;
+  Status take(std::shared_ptr<const detect::RuleSet> rules);
+
   mutable std::mutex lock_;
+  Arm arm_;
   std::shared_ptr<const detect::RuleSet> rules_;
   std::atomic<std::uint64_t> version_ = 0;
 };

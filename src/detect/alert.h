@@ -123,6 +123,7 @@ struct RuleHit {
   std::string attack_version;
   std::string about;
   std::uint64_t hits = 1;  // how often in the episode
+  bool stopped = false;    // the VMM is stopped, and has not seen the write
 };
 
 struct Alert {

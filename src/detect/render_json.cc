@@ -108,6 +108,10 @@ void put_ours(JsonWriter& json, const Alert& alert) {
   }
   if (alert.rule) {
     json.member("hits", alert.rule->hits);
+    if (alert.rule->stopped) {
+      json.key("stopped").begin_object();
+      json.member("resume", iovm::format("kill -CONT {}", alert.stream.vmm_pid)).end_object();
+    }
   } else {
     json.key("score").begin_object().member("value", alert.score);
     json.member("threshold", alert.threshold).member("p_value", alert.p_value).end_object();

@@ -59,6 +59,13 @@ std::string how_sure(const Alert& alert) {
                       alert.threshold, alert.p_value);
 }
 
+std::string stop_text(const Alert& alert) {
+  return iovm::format(
+      "    the VMM is stopped, its devices have not seen this write: kill -CONT {} lets both go "
+      "on\n",
+      alert.stream.vmm_pid);
+}
+
 }  // namespace
 
 std::string describe(const StreamName& stream, const trace::Context* context) {
@@ -96,6 +103,7 @@ std::string alert_text(const Alert& alert, Phase phase) {
   if (phase == Phase::closed) return text;
   if (alert.excess) text += "    " + describe(*alert.excess) + "\n";
   for (const Step& step : alert.steps) text += step_text(step);
+  if (alert.rule && alert.rule->stopped) text += stop_text(alert);
   return text;
 }
 

@@ -106,6 +106,7 @@ struct Rule {
   Per per = Per::device;
   std::uint64_t within = 0;   // ns from the first access to the last; 0: no limit
   bool unless_model = false;  // not looked at where a model decides the same better
+  bool stops = false;         // `inline`: the VM can be stopped at the very access (rule_inline.h)
   std::vector<RuleStep> steps;
   std::vector<AccessPattern> patterns;
   std::string file;
@@ -121,6 +122,17 @@ inline constexpr std::size_t kMaxRules = 4096;
 struct RuleSet {
   std::vector<Rule> rules;
   std::string attack_version;  // of MITRE ATT&CK
+  // Rules have numbers by which a source says that it stopped a VM for one; a set that takes the
+  // place of another has others, since events of before may still come.
+  std::uint32_t first_number = 1;
+
+  std::uint32_t number_of(std::size_t rule) const {
+    return first_number + static_cast<std::uint32_t>(rule);
+  }
+  const Rule* numbered(std::uint32_t number) const {
+    std::uint32_t rule = number - first_number;
+    return rule < rules.size() ? &rules[rule] : nullptr;
+  }
 };
 
 }  // namespace iovm::detect

@@ -75,8 +75,9 @@ Result<ParsedRules> read_rules(const std::string& path) {
 }
 
 Result<std::shared_ptr<const RuleSet>> load_rules(const std::vector<std::string>& paths,
-                                                  bool built_in) {
+                                                  bool built_in, std::uint32_t first_number) {
   auto set = std::make_shared<RuleSet>();
+  set->first_number = first_number;
   set->attack_version = built_in_attack_map().version;
   if (built_in) set->rules = built_in_rules();
   const std::size_t built = set->rules.size();

@@ -33,6 +33,6 @@ Result<ParsedRules> read_rules(const std::string& path);
 
 // All of them together. The faults of the first file that has some are the error, one a line.
 Result<std::shared_ptr<const RuleSet>> load_rules(const std::vector<std::string>& paths,
-                                                  bool built_in);
+                                                  bool built_in, std::uint32_t first_number = 1);
 
 }  // namespace iovm::detect

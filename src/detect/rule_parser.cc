@@ -8,6 +8,7 @@
 #include "base/format.h"
 #include "base/text.h"
 #include "detect/rule_access.h"
+#include "detect/rule_inline.h"
 
 namespace iovm::detect {
 namespace {
@@ -51,12 +52,14 @@ class Parser {
   std::optional<RuleFault> per(Words& words);
   std::optional<RuleFault> within(Words& words);
   std::optional<RuleFault> unless(Words& words);
+  std::optional<RuleFault> stops(Words& words);
   std::optional<RuleFault> without(Words& words);
   std::optional<RuleFault> more(Words& words);
   std::optional<RuleFault> text(Words& words, std::string_view expected, std::string& into);
   std::optional<RuleFault> step(Words& words);
   std::optional<RuleFault> accesses(Words& words, std::uint32_t& bits);
   void end_of_rule();
+  void check_inline();
 
   std::string_view file_;
   const AttackMap& attack_;
@@ -64,6 +67,7 @@ class Parser {
   std::set<std::string, std::less<>> ids_;
   std::optional<Rule> rule_;
   bool faulty_ = false;            // the rule, so far
+  RuleFault inline_;               // where the rule says inline, if it does
   std::uint32_t* last_ = nullptr;  // the bits that a line with `or` adds to
 };
 
@@ -171,6 +175,12 @@ std::optional<RuleFault> Parser::unless(Words& words) {
   return std::nullopt;
 }
 
+std::optional<RuleFault> Parser::stops(Words& words) {
+  rule_->stops = true;
+  inline_ = words.fault_before("");
+  return std::nullopt;
+}
+
 std::optional<RuleFault> Parser::without(Words& words) {
   if (rule_->steps.empty()) return words.fault_before("expected a step before its without");
   last_ = &rule_->steps.back().without;
@@ -188,19 +198,25 @@ std::optional<RuleFault> Parser::property(Words& words) {
     std::string_view name;
     std::optional<RuleFault> (Parser::*read)(Words&);
   };
-  static constexpr Line kLines[] = {
-      {"severity", &Parser::severity}, {"technique", &Parser::technique},
-      {"ref", &Parser::reference},     {"about", &Parser::about},
-      {"per", &Parser::per},           {"within", &Parser::within},
-      {"unless", &Parser::unless},     {"step", &Parser::step},
-      {"without", &Parser::without},   {"or", &Parser::more}};
+  static constexpr Line kLines[] = {{"severity", &Parser::severity},
+                                    {"technique", &Parser::technique},
+                                    {"ref", &Parser::reference},
+                                    {"about", &Parser::about},
+                                    {"per", &Parser::per},
+                                    {"within", &Parser::within},
+                                    {"unless", &Parser::unless},
+                                    {"inline", &Parser::stops},
+                                    {"step", &Parser::step},
+                                    {"without", &Parser::without},
+                                    {"or", &Parser::more}};
   for (const Line& line : kLines) {
     if (!words.take_if(line.name)) continue;
     if (line.name != "or") last_ = nullptr;
     return (this->*line.read)(words);
   }
   return words.fault(
-      "severity, technique, ref, about, per, within, unless, step, without, or, rule or disable");
+      "severity, technique, ref, about, per, within, unless, inline, step, without, or, rule or "
+      "disable");
 }
 
 // step [N times | N different] ACCESS [or ACCESS ...]
@@ -254,9 +270,18 @@ void Parser::end_of_rule() {
   lacks(!rule_->steps.empty(), "a step");
   lacks(!rule_->technique.id.empty(), "a technique");
   lacks(!rule_->references.empty(), "a ref (the source of the rule)");
+  if (rule_->stops && !faulty_) check_inline();
   if (!faulty_) out_.rules.push_back(std::move(*rule_));
   rule_.reset();
   faulty_ = false;
+}
+
+// A fault of the line that says inline: the others may be as they are without it.
+void Parser::check_inline() {
+  auto writes = inline_writes(*rule_);
+  if (const auto* lack = std::get_if<std::string>(&writes)) {
+    add({inline_.line, inline_.column, "inline: expected " + *lack});
+  }
 }
 
 }  // namespace

@@ -41,6 +41,10 @@ std::uint64_t key_of(Per per, const Event& event, model::DeviceIndex device) {
   return vm;
 }
 
+Mark mark_of(std::uint64_t number, const Event& e, model::Symbol symbol) {
+  return {number, e.time, e.value, e.rip, e.cr3, e.address, symbol, e.process, e.present};
+}
+
 // An access that the alphabet had no place for any more, by its address alone: who fills the
 // alphabet is not rid of the rules about ports.
 model::Operation bare(const Event& event, model::CodeClass code) {
@@ -82,6 +86,7 @@ void RuleWatch::start(std::shared_ptr<const RuleSet> rules) {
 
 Status RuleWatch::replace(const trace::Context& context, std::shared_ptr<const RuleSet> rules) {
   if (auto ok = finish(context); !ok) return ok;
+  before_ = rules_;
   start(std::move(rules));
   return {};
 }
@@ -124,7 +129,12 @@ Status RuleWatch::look(const Sight& s) {
   if (s.event.time >= next_close_) {
     if (auto ok = close_quiet(s.context, s.event.time); !ok) return ok;
   }
+  const Rule* stopper = nullptr;
+  if (s.event.stopped_by != 0) {
+    if (auto ok = tell_stop(s, stopper); !ok) return ok;
+  }
   for (const Asking& a : asking(s)) {
+    if (stopper != nullptr && rules_->rules[a.rule].id == stopper->id) continue;
     const Running& running = running_[a.rule];
     if (running.waiting == 0 && (a.patterns & running.first) == 0) continue;
     std::uint32_t patterns = meant(rules_->rules[a.rule], a.patterns, s);
@@ -162,8 +172,7 @@ Status RuleWatch::advance(std::uint32_t index, std::uint32_t patterns, const Sig
     const Track* track = running.tracks.find(key, era);
     if (track == nullptr || !track->waiting()) return {};
   }
-  Mark mark{s.number,  e.time,         e.value,   e.rip,    e.cr3,
-            e.address, s.token.symbol, e.process, e.present};
+  Mark mark = mark_of(s.number, e, s.token.symbol);
   Track& track = running.tracks.at(rule, key, era);
   bool waited = track.waiting();
   auto marks = track.see(rule, patterns, elements_of(e), mark);
@@ -193,18 +202,39 @@ Status RuleWatch::hit(std::uint32_t index, std::uint64_t key, std::span<const Ma
     if (auto ok = close_quiet(s.context, kNever); !ok) return ok;
   }
   const Rule& rule = rules_->rules[index];
-  RuleEpisode episode(rule_alert(rule, *rules_, marks, s.tokenizer.alphabet()));
-  Alert& alert = episode.alert();
-  alert.stream = stream(rule.per, s);
-  alert.id = rule_alert_id(alert);
-  alert.utc_offset_ns = s.context.info.utc_offset_ns;
-  alert.lost = lost_;
+  RuleEpisode episode(alert_of(rule, *rules_, marks, s));
   episode.tell_actors(s.context);
+  const Alert& alert = episode.alert();
   next_close_ = std::min(next_close_, episode.over_at());
   ++alerts_;
   auto ok = sink_.opened(alert);
   open_.emplace(std::pair(index, key), std::move(episode));
   return ok;
+}
+
+Alert RuleWatch::alert_of(const Rule& rule, const RuleSet& set, std::span<const Mark> marks,
+                          const Sight& s) const {
+  Alert alert = rule_alert(rule, set, marks, s.tokenizer.alphabet());
+  alert.stream = stream(rule.per, s);
+  alert.id = rule_alert_id(alert);
+  alert.utc_offset_ns = s.context.info.utc_offset_ns;
+  alert.lost = lost_;
+  return alert;
+}
+
+// An alert whatever else is open: each time somebody has to let the VM go on. `by` is the rule.
+Status RuleWatch::tell_stop(const Sight& s, const Rule*& by) {
+  const RuleSet* set = rules_.get();
+  if (set->numbered(s.event.stopped_by) == nullptr) set = before_.get();
+  by = set == nullptr ? nullptr : set->numbered(s.event.stopped_by);
+  if (by == nullptr) return {};
+  Mark mark = mark_of(s.number, s.event, s.token.symbol);
+  RuleEpisode episode(alert_of(*by, *set, std::span(&mark, 1), s));
+  episode.alert().rule->stopped = true;
+  episode.tell_actors(s.context);
+  ++alerts_;
+  if (auto ok = sink_.opened(episode.alert()); !ok) return ok;
+  return sink_.closed(episode.alert());
 }
 
 StreamName RuleWatch::stream(Per per, const Sight& s) const {

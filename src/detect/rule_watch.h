@@ -9,7 +9,8 @@
 // first. A place holds one attempt, the latest that got there. A loss ends every attempt that it
 // touches. So memory and time are bounded whatever a guest does.
 //
-// Hits of a rule on the same device less than kAftermathNs apart are one alert.
+// Hits of a rule on the same device less than kAftermathNs apart are one alert. But an event at
+// which the source has stopped the VM (Event::stopped_by) is an alert of its own, each time.
 #pragma once
 
 #include <array>
@@ -44,8 +45,10 @@ class RuleWatch {
     if (token.code == model::CodeClass::kernel) kernel_acted(event.vm);
     std::size_t slot =
         std::size_t{token.symbol} * kCodeSlots + static_cast<std::size_t>(token.code);
-    if (slot < lists_of_.size() && lists_of_[slot] == kNobody && event.time < next_close_)
+    if (slot < lists_of_.size() && lists_of_[slot] == kNobody && event.time < next_close_ &&
+        event.stopped_by == 0) {
       return {};
+    }
     return look({context, number, event, token, tokenizer});
   }
   void loss(const trace::Event& event);
@@ -90,12 +93,16 @@ class RuleWatch {
   Status advance(std::uint32_t rule, std::uint32_t meant, const Sight& sight);
   Status hit(std::uint32_t rule, std::uint64_t key, std::span<const Mark> marks,
              const Sight& sight);
+  Status tell_stop(const Sight& sight, const Rule*& by);
+  Alert alert_of(const Rule& rule, const RuleSet& set, std::span<const Mark> marks,
+                 const Sight& sight) const;
   bool is_stray(const trace::Event& event) const;
   StreamName stream(Per per, const Sight& sight) const;
   Status close_quiet(const trace::Context& context, std::uint64_t now);
   void start(std::shared_ptr<const RuleSet> rules);
 
   std::shared_ptr<const RuleSet> rules_;
+  std::shared_ptr<const RuleSet> before_;  // those that rules_ took the place of
   std::string trace_;
   bool model_;
   AlertSink& sink_;

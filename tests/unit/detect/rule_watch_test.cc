@@ -137,6 +137,39 @@ TEST_F(RuleWatchTest, ALossIsABoundaryOfItsVmOnly) {
   EXPECT_EQ(alerts_.all[0].lost, 1U);
 }
 
+TEST_F(RuleWatchTest, EachStopOfTheVmIsAnAlertOfItsOwn) {
+  std::string rule = "inline\nstep write port 0x43 value 1";
+  context_.vms.resize(1);
+  context_.vms[0].pid = 4711;
+  guest_.out(0x43, 1).out(0x43, 1).out(0x43, 1);
+  guest_.events[0].stopped_by = guest_.events[2].stopped_by = 1;
+  hits(rule);
+  ASSERT_THAT(alerts_.all, SizeIs(3));
+  EXPECT_THAT(alerts_.opened_at, ElementsAre(0, 1, 2));
+  EXPECT_TRUE(alerts_.all[0].rule->stopped);
+  EXPECT_TRUE(alerts_.all[1].rule->stopped);
+  EXPECT_FALSE(alerts_.all[2].rule->stopped) << "a hit, at which nobody was stopped";
+  EXPECT_THAT(alert_text(alerts_.all[0], Phase::opened),
+              HasSubstr("the VMM is stopped, its devices have not seen this write: kill -CONT "
+                        "4711 lets both go on"));
+  EXPECT_THAT(alert_json(alerts_.all[0], Phase::opened),
+              HasSubstr(R"("stopped":{"resume":"kill -CONT 4711"})"));
+  EXPECT_THAT(alert_json(alerts_.all[2], Phase::opened), testing::Not(HasSubstr("stopped")));
+}
+
+TEST_F(RuleWatchTest, AStopForARuleOfBeforeAReloadIsStillToldByItsName) {
+  guest_.out(0x43, 1).in(0x40);
+  guest_.events[0].stopped_by = guest_.events[1].stopped_by = 1;
+  RuleRun run(rules_of("inline\nstep write port 0x43 value 1"), "t", alerts_);
+  auto other = std::make_shared<RuleSet>();
+  other->first_number = 2;
+  ASSERT_TRUE(run.watch().replace(context_, other));
+  EXPECT_TRUE(run.feed(context_, guest_.events));
+  EXPECT_TRUE(run.finish(context_));
+  ASSERT_THAT(alerts_.all, SizeIs(2)) << "also where the rule itself would not have hit";
+  EXPECT_EQ(alerts_.all[1].rule->id, "one");
+}
+
 TEST_F(RuleWatchTest, EachProcessIsAloneWhereTheRuleSaysSo) {
   guest_.process = 1;
   guest_.out(0x43, 1);
