@@ -96,7 +96,10 @@ Result<BlockStream::Step> BlockStream::next() {
 
 // A good head: what is wrong or missing before it is given first.
 BlockStream::Step BlockStream::at_block(const BlockHead& head) {
-  if (closed()) begin_gap(input_.offset(), "blocks stand behind the index");
+  if (closed()) {
+    begin_gap(input_.offset(), "blocks stand behind the index");
+    index_.reset();  // it was not the end
+  }
   bool joins = !next_entry_ || head.first_entry == *next_entry_;
   if (!joins) {
     bool missing = head.first_entry > *next_entry_;

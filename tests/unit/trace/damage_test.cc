@@ -159,6 +159,17 @@ TEST_F(DamageTest, BlocksInTheWrongOrderAreNotJoined) {
   EXPECT_FALSE(joined(back.events, events_));
 }
 
+TEST_F(DamageTest, BlocksBehindTheIndexAreTold) {
+  std::size_t first = first_events_block();
+  std::string block = bytes_.substr(starts_[first], starts_[first + 1] - starts_[first]);
+  ReadBack back = read_bytes(bytes_ + block);
+  ASSERT_THAT(back.damage, SizeIs(2));  // there, and that their numbers say more were to come
+  EXPECT_EQ(back.damage[0].offset, bytes_.size());
+  EXPECT_TRUE(back.ended_early);
+  std::string empty = bytes_.substr(starts_[0], starts_[1] - starts_[0]);
+  EXPECT_THAT(read_bytes(bytes_ + empty + empty).damage, testing::Not(IsEmpty()));
+}
+
 TEST_F(DamageTest, BytesPutBetweenBlocksCostNoEvent) {
   for (std::size_t i = 0; i < starts_.size(); ++i) {
     std::string bad = bytes_;
