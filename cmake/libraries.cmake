@@ -11,6 +11,18 @@ pkg_check_modules(TRACEEVENT REQUIRED IMPORTED_TARGET libtraceevent)
 pkg_check_modules(TRACECMD REQUIRED IMPORTED_TARGET libtracecmd)
 find_path(RAPIDJSON_INCLUDE rapidjson/writer.h REQUIRED)
 
+# iovm_embed(TARGET NAME HEADER NAMESPACE TYPE FILES...): texts compiled into a library; NAME() of the
+# header gives them as TYPE{file name, text}.
+function(iovm_embed target name header namespace type)
+  set(script ${PROJECT_SOURCE_DIR}/cmake/embed.cmake)
+  set(output ${CMAKE_CURRENT_BINARY_DIR}/${name}.cc)
+  add_custom_command(OUTPUT ${output}
+    COMMAND ${CMAKE_COMMAND} -DOUTPUT=${output} "-DFILES=${ARGN}" -DHEADER=${header} -DNAMESPACE=${namespace}
+            -DTYPE=${type} -DFUNCTION=${name} -P ${script}
+    DEPENDS ${ARGN} ${script} VERBATIM)
+  target_sources(${target} PRIVATE ${output})
+endfunction()
+
 # iovm_folder(NAME DEPENDS...): src/NAME becomes the static library iovm_NAME, linked against the
 # folders that it may include. What else a folder needs stands in its own CMakeLists.txt, if any.
 function(iovm_folder name)
