@@ -2,7 +2,6 @@
 //
 // iovm bundle: a case in one file that another machine can verify. What goes in is looked at before
 // it does: a bundle of the wrong files is no evidence.
-#include <cstdio>
 
 #include "analyze/case_archive.h"
 #include "analyze/report.h"
@@ -11,6 +10,7 @@
 #include "base/text.h"
 #include "base/version.h"
 #include "cli/commands.h"
+#include "cli/say.h"
 #include "cli/trace_copy.h"
 #include "model/model_file.h"
 #include "trace/reader.h"
@@ -27,10 +27,7 @@ struct BundleOptions {
   std::optional<std::string> report;
 };
 
-void say(const std::string& text) {
-  std::string line = format("iovm bundle: {}\n", text);
-  std::fwrite(line.data(), 1, line.size(), stderr);
-}
+constexpr Say say{"iovm bundle"};
 
 std::vector<analyze::CaseFile> files_of(const BundleOptions& options) {
   std::vector<analyze::CaseFile> files = {{"trace.iovm", options.trace}};

@@ -20,6 +20,7 @@
 #include "cli/in_order.h"
 #include "cli/live_rules.h"
 #include "cli/on_alert.h"
+#include "cli/say.h"
 #include "cli/stdout.h"
 #include "cli/stop_signals.h"
 #include "detect/detector.h"
@@ -32,10 +33,7 @@
 namespace iovm::cli {
 namespace {
 
-void say(std::string_view text) {
-  std::string line = format("iovm detect: {}\n", text);
-  std::fwrite(line.data(), 1, line.size(), stderr);
-}
+constexpr Say say{"iovm detect"};
 
 // Prints alerts as they come, or keeps what it would print.
 class Printer : public detect::AlertSink {

@@ -30,9 +30,9 @@ Result<ExitStatus> tell_changes(const ExplainOptions& options, const analyze::Ev
         "--compare needs no model and tells no alerts; leave out -m, --alert, --html");
   auto comparison = analyze::compare(*options.before, options.path, filter);
   if (!comparison) return std::move(comparison).error();
-  Stdout out;
-  out.text() = options.json ? analyze::render_json(*comparison) : analyze::render_text(*comparison);
-  if (auto written = out.flush(); !written) return std::move(written).error();
+  auto written = print_out(options.json ? analyze::render_json(*comparison)
+                                        : analyze::render_text(*comparison));
+  if (!written) return std::move(written).error();
   return ExitStatus::done;
 }
 

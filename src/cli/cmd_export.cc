@@ -2,16 +2,15 @@
 //
 // iovm export: the events of a trace as a file for other tools. The line formats are dump's; what
 // export adds is the picture for Perfetto, with alerts, and a file to write.
-#include <cstdio>
 #include <memory>
 
 #include "analyze/perfetto_listing.h"
 #include "base/format.h"
-#include "base/text.h"
 #include "cli/alert_watch.h"
 #include "cli/commands.h"
 #include "cli/event_printing.h"
 #include "cli/event_words.h"
+#include "cli/say.h"
 #include "cli/trace_copy.h"
 
 namespace iovm::cli {
@@ -64,9 +63,7 @@ Status check(const ExportOptions& options) {
 
 void tell_left_out(const AlertWatch& watch) {
   if (watch.left_out() == 0) return;
-  std::string note =
-      format("iovm export: {} alerts are not of this trace and are left out\n", watch.left_out());
-  std::fwrite(note.data(), 1, note.size(), stderr);
+  Say{"iovm export"}(format("{} alerts are not of this trace and are left out", watch.left_out()));
 }
 
 Result<ExitStatus> run_export(CommandLine& line) {

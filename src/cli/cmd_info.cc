@@ -7,7 +7,6 @@
 
 #include "analyze/file_facts.h"
 #include "base/fd.h"
-#include "base/format.h"
 #include "base/text.h"
 #include "cli/commands.h"
 #include "cli/damage.h"
@@ -37,12 +36,6 @@ Result<bool> is_model(const std::string& path) {
   return trace::describe_content(std::span(first).first(*got)) == "an iovm model file";
 }
 
-Status print(const std::string& text) {
-  Stdout out;
-  out.text() = text;
-  return out.flush();
-}
-
 Status tell_model(const InfoOptions& options) {
   auto data = model::read_model(options.path);
   if (!data) return std::move(data).error();
@@ -50,14 +43,15 @@ Status tell_model(const InfoOptions& options) {
   bool known = ::stat(options.path.c_str(), &status) == 0;
   analyze::ModelFacts facts{options.path, known ? static_cast<std::uint64_t>(status.st_size) : 0,
                             *std::move(data)};
-  return print(options.json ? analyze::render_json(facts) : analyze::render_text(facts));
+  return print_out(options.json ? analyze::render_json(facts) : analyze::render_text(facts));
 }
 
 // A damaged trace is told about like any other, and then called damaged.
 Status tell_trace(const InfoOptions& options) {
   auto facts = analyze::trace_facts(options.path);
   if (!facts) return std::move(facts).error();
-  auto printed = print(options.json ? analyze::render_json(*facts) : analyze::render_text(*facts));
+  auto printed =
+      print_out(options.json ? analyze::render_json(*facts) : analyze::render_text(*facts));
   if (!printed) return printed;
   auto damage = damage_error(options.path, facts->damage, "iovm dump prints what can be read");
   return damage ? Status(std::move(*damage)) : Status();

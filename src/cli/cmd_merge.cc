@@ -6,10 +6,10 @@
 #include <memory>
 
 #include "analyze/file_facts.h"
-#include "base/format.h"
 #include "base/text.h"
 #include "cli/commands.h"
 #include "cli/event_printing.h"
+#include "cli/say.h"
 #include "cli/trace_copy.h"
 #include "trace/merged_source.h"
 
@@ -27,6 +27,8 @@ trace::ClockRule rule_of(const std::string& word) {
   return word == "monotonic" ? trace::ClockRule::monotonic : trace::ClockRule::same;
 }
 
+constexpr Say say{"iovm merge"};
+
 // Every damaged trace is told of; the first error is the command's.
 Status tell_all_damage(const MergeOptions& options,
                        const std::vector<std::unique_ptr<trace::TraceReader>>& readers) {
@@ -35,8 +37,7 @@ Status tell_all_damage(const MergeOptions& options,
     auto told = tell_damage("iovm merge", *readers[i], options.paths[i], "merged");
     if (told) continue;
     if (first) {
-      std::string note = format("iovm merge: {}\n", told.error().message());
-      std::fwrite(note.data(), 1, note.size(), stderr);
+      say(told.error().message());
     } else {
       first = std::move(told).error();
     }
@@ -63,10 +64,7 @@ Result<ExitStatus> run_merge(CommandLine& line) {
   }
   auto merged = trace::MergedSource::open(sources, options.paths, rule_of(options.clock));
   if (!merged) return std::move(merged).error();
-  if (!merged->warning().empty()) {
-    std::string note = format("iovm merge: {}\n", merged->warning());
-    std::fwrite(note.data(), 1, note.size(), stderr);
-  }
+  if (!merged->warning().empty()) say(merged->warning());
   trace::WriterStats stats;
   if (auto copied = copy_trace(*merged, options.output, stats); !copied)
     return std::move(copied).error();

@@ -3,6 +3,7 @@
 // iovm model: what can be done with model files themselves, without a recording.
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -10,6 +11,7 @@
 #include "analyze/model_listing.h"
 #include "base/format.h"
 #include "base/text.h"
+#include "cli/add_models.h"
 #include "cli/commands.h"
 #include "cli/stdout.h"
 #include "model/model_file.h"
@@ -17,26 +19,14 @@
 namespace iovm::cli {
 namespace {
 
-Status print(const std::string& text) {
-  Stdout out;
-  out.text() = text;
-  return out.flush();
-}
-
 Result<ExitStatus> run_merge(CommandLine& line) {
   std::vector<std::string> paths;
   std::string output;
   line.positional("MODEL", paths, "models made with the same options");
   line.option("-o,--output", output, "MODEL", "the model file to write, or -").required();
   if (auto end = line.parse()) return *end;
-  auto sum = model::read_model(paths.front());
-  if (!sum) return std::move(sum).error();
-  for (std::size_t i = 1; i < paths.size(); ++i) {
-    auto more = model::read_model(paths[i]);
-    if (!more) return std::move(more).error();
-    sum = model::merge(*sum, *more);
-    if (!sum) return std::move(sum).error().in(escape_terminal(paths[i]));
-  }
+  std::optional<model::ModelData> sum;
+  if (auto ok = add_models(paths, "", sum); !ok) return Error(ok.error());
   if (auto ok = model::write_model(output, *sum); !ok) return Error(ok.error());
   return ExitStatus::done;
 }
@@ -54,7 +44,7 @@ Result<ExitStatus> run_diff(CommandLine& line) {
   auto b = model::read_model(second);
   if (!b) return std::move(b).error();
   analyze::ModelDiff diff = analyze::compare(*a, *b, {first, second});
-  auto ok = print(json ? analyze::render_json(diff) : analyze::render_text(diff));
+  auto ok = print_out(json ? analyze::render_json(diff) : analyze::render_text(diff));
   if (!ok) return Error(ok.error());
   return ExitStatus::done;
 }
@@ -81,7 +71,7 @@ Result<ExitStatus> run_show(CommandLine& line) {
                  escape_terminal(device), escape_terminal(path)));
     }
   }
-  auto ok = print(json ? analyze::listing_json(counts) : analyze::listing_text(counts));
+  auto ok = print_out(json ? analyze::listing_json(counts) : analyze::listing_text(counts));
   if (!ok) return Error(ok.error());
   return ExitStatus::done;
 }

@@ -16,6 +16,7 @@
 #include "base/text.h"
 #include "cli/commands.h"
 #include "cli/progress_line.h"
+#include "cli/say.h"
 #include "cli/stop_signals.h"
 #include "record/live.h"
 #include "record/record_session.h"
@@ -37,10 +38,7 @@ struct RecordOptions {
   bool quiet = false;
 };
 
-void say(std::string_view text) {
-  std::string line = format("iovm record: {}\n", text);
-  std::fwrite(line.data(), 1, line.size(), stderr);
-}
+constexpr Say say{"iovm record"};
 
 void declare(CommandLine& line, RecordOptions& options) {
   line.option("--vm", options.vms, "NAME|UUID|PID",

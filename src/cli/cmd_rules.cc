@@ -14,6 +14,7 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "cli/commands.h"
+#include "cli/say.h"
 #include "cli/stdout.h"
 #include "detect/rule_files.h"
 #include "detect/rule_watch.h"
@@ -32,10 +33,7 @@ struct RulesOptions {
   bool json = false;
 };
 
-void say(std::string_view text) {
-  std::string line = format("iovm rules: {}\n", text);
-  std::fwrite(line.data(), 1, line.size(), stderr);
-}
+constexpr Say say{"iovm rules"};
 
 Result<std::vector<std::string>> files_of(const std::vector<std::string>& paths) {
   std::vector<std::string> out;

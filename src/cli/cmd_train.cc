@@ -9,6 +9,7 @@
 
 #include "base/format.h"
 #include "base/text.h"
+#include "cli/add_models.h"
 #include "cli/commands.h"
 #include "cli/damage.h"
 #include "cli/progress_line.h"
@@ -89,19 +90,11 @@ Result<Trained> train_all(const TrainOptions& options, Wish wish) {
 }
 
 Status merge_models(const TrainOptions& options, train::Training& training) {
-  bool first = options.traces.empty();
-  for (const std::string& path : options.merge) {
-    auto model = model::read_model(path);
-    if (!model) return std::move(model).error();
-    if (first) {
-      training.data = std::move(*model);
-      first = false;
-      continue;
-    }
-    auto sum = model::merge(training.data, *model);
-    if (!sum) return std::move(sum).error().in(format("--merge {}", escape_terminal(path)));
-    training.data = std::move(*sum);
-  }
+  if (options.merge.empty()) return {};
+  std::optional<model::ModelData> sum;
+  if (!options.traces.empty()) sum = std::move(training.data);
+  if (auto ok = add_models(options.merge, "--merge ", sum); !ok) return ok;
+  training.data = *std::move(sum);
   return {};
 }
 

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/event_printing.h"
 
-#include <cstdio>
 
 #include "analyze/events_text.h"
 #include "base/format.h"
 #include "base/text.h"
 #include "cli/damage.h"
+#include "cli/say.h"
 
 namespace iovm::cli {
 namespace {
@@ -74,9 +74,7 @@ Result<bool> EventPrinting::print(const trace::Context& context,
 Status tell_damage(std::string_view command, const trace::TraceReader& reader,
                    const std::string& path, std::string_view did) {
   if (reader.ended_early()) {
-    std::string note = format("{}: {}: was cut short; these are its whole blocks\n", command,
-                              escape_terminal(path));
-    std::fwrite(note.data(), 1, note.size(), stderr);
+    Say{command}(format("{}: was cut short; these are its whole blocks", escape_terminal(path)));
   }
   auto damage = damage_error(path, reader.damage(), format("the rest is {}", did));
   return damage ? Status(std::move(*damage)) : Status();

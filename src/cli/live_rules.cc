@@ -2,10 +2,10 @@
 #include "cli/live_rules.h"
 
 #include <algorithm>
-#include <cstdio>
 #include <utility>
 
 #include "base/format.h"
+#include "cli/say.h"
 #include "detect/rule_inline.h"
 
 namespace iovm::cli {
@@ -61,11 +61,13 @@ void LiveRules::reload() {
   auto first_number = before->number_of(before->rules.size());
   auto rules = detect::load_rules(paths_, built_in_, first_number);
   Status taken = rules ? take(*rules) : Status(rules.error());
-  std::string line =
-      taken ? format("iovm detect: {} rules are in force now\n", (*rules)->rules.size())
-            : format("iovm detect: {}\niovm detect: the rules stay as they were\n",
-                     taken.error().message());
-  std::fwrite(line.data(), 1, line.size(), stderr);
+  constexpr Say say{"iovm detect"};
+  if (taken) {
+    say(format("{} rules are in force now", (*rules)->rules.size()));
+  } else {
+    say(taken.error().message());
+    say("the rules stay as they were");
+  }
 }
 
 Result<std::span<const trace::Event>> ReloadingSource::next() {

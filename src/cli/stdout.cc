@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <cstddef>
 #include <string_view>
+#include <utility>
 
 #include "base/text.h"
 
@@ -36,6 +37,12 @@ Status TextOutput::flush() {
   }
   text_.clear();
   return {};
+}
+
+Status print_out(std::string text) {
+  Stdout out;
+  out.text() = std::move(text);
+  return out.flush();
 }
 
 }  // namespace iovm::cli

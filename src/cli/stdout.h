@@ -36,4 +36,7 @@ class TextOutput {
 
 class Stdout : public TextOutput {};
 
+// All of a text at once.
+Status print_out(std::string text);
+
 }  // namespace iovm::cli

@@ -52,11 +52,6 @@ void say_promise(const model::ModelData& data) {
 
 }  // namespace
 
-void say(std::string_view text) {
-  std::string line = format("iovm train: {}\n", text);
-  std::fwrite(line.data(), 1, line.size(), stderr);
-}
-
 Status check_promise(const model::ModelData& data) {
   const model::Threshold& t = data.threshold;
   if (t.promise.unit != model::Promise::Unit::sessions || t.supported) return {};

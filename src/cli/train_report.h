@@ -4,15 +4,14 @@
 #pragma once
 
 #include <string>
-#include <string_view>
 
 #include "base/result.h"
+#include "cli/say.h"
 #include "train/trainer.h"
 
 namespace iovm::cli {
 
-// One line on standard error: "iovm train: TEXT".
-void say(std::string_view text);
+inline constexpr Say say{"iovm train"};
 
 // A share of sessions that so few held-out ones cannot promise is refused: any number would be a
 // lie.
