@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/event_printing.h"
 
-
 #include "analyze/events_text.h"
 #include "base/format.h"
 #include "base/text.h"
