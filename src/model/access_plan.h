@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the tokenizer remembers of an address: the way in which an access to it becomes a symbol,
-// and what that takes. Worked out at the first access, kept in hashes (access_cache.h) until the
-// PCI layout changes there.
+// What an access to an address means, worked out from the PCI layout and the device tables alone:
+// the way in which it becomes a symbol, and what that takes. The tokenizer does so at the first
+// access, and keeps it in hashes (access_cache.h) until the PCI layout changes there.
 #pragma once
 
 #include <array>
 #include <cstdint>
-#include <optional>
 
+#include "model/code_class.h"
 #include "model/device.h"
+#include "model/pci_tracker.h"
 #include "model/symbol.h"
-#include "model/tokenizer.h"
+#include "trace/event.h"
 
 namespace iovm::model {
 
@@ -33,29 +34,29 @@ enum class Way : std::uint8_t {
   config_ecam,     // memory-mapped PCI configuration
 };
 
-// How an address is handled; the part that need not be looked at for plain ones.
+// How an address is handled.
 struct Plan {
-  Operation base;
+  Operation base;  // without value and index
+  Way way = Way::plain;
   std::uint64_t value_mask = 0;
   std::uint8_t latch = 0;
-  std::uint16_t values = 0;     // of a learned one, so far
-  std::optional<Symbol> plain;  // the operation without value and index, once it has occurred
+  std::uint32_t place = 0;  // of the device, if it is a PCI one
 };
 
-// What the value hash remembers.
-struct Known {
-  Symbol symbol = kOverflow;
-  std::uint64_t value_mask = 0;  // of a register behind an index whose value counts; 0 does not
-};
+Plan plan_access(const trace::Event& event, CodeClass code, const PciTracker& pci);
+// Of imported numbers: the address is the register.
+Operation bare_access(const trace::Event& event);
 
-// What the address hash remembers.
-struct Meaning {
-  Way way = Way::plain;
-  Symbol symbol = kOverflow;
-  DeviceIndex device = 0;
-  std::uint32_t plan = 0;
-};
+// The register behind an index, whatever the value; of a function, for PCI configuration.
+Operation behind_index(const Plan& plan, std::uint32_t index);
+// The bits of a value that count for it: of a write to a command register, 0 else.
+std::uint64_t value_mask_behind(const Plan& plan, std::uint32_t index, const trace::Event& event);
 
+inline bool is_repeated(const trace::Event& event) {
+  return event.has(trace::Field::count) && event.count > 1;
+}
+
+// What was selected or seen last, that later accesses depend on.
 struct Latch {
   std::uint32_t value = 0;
   bool known = false;
