@@ -97,7 +97,11 @@ def main():
             checker.check("manifest", json.load(members.extractfile("iovm-case/manifest.json")), "a manifest")
         checker.check("info", run("info", model, "--json")[0], "info of a model")
         checker.check("explain", run("explain", traces[0], "--compare", traces[1], "--json")[0], "explain --compare")
-        checker.check("eval", run("eval", "-m", model, "--normal", traces[1], "--attack", traces[0], "--json")[0], "eval")
+        truth = place / "truth.txt"
+        truth.write_text(f"{traces[0].name} first 0 2000\n{traces[0].name} second 3000 3001 device=fdc user\n")
+        for words in ([], ["--truth", truth]):
+            judged = run("eval", "-m", model, "--normal", traces[1], "--attack", traces[0], "--json", *words)[0]
+            checker.check("eval", judged, "eval")
         lines = subprocess.run([str(iovm), "detect", "-m", str(model), str(hostile), "--json"], capture_output=True,
                                text=True, check=False).stdout
         checker.check("explain", run("explain", "-", "--json", text=lines)[0], "explain of alerts")

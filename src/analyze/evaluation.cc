@@ -69,7 +69,45 @@ Detected detected_at(const std::vector<ScoredSession>& sorted, const Separation&
   return out;
 }
 
+double median(std::vector<double> values) {
+  if (values.empty()) return 0;
+  std::ranges::sort(values);
+  std::size_t middle = values.size() / 2;
+  return values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
+}
+
+AttackGroup group_of(std::string name, const std::vector<const AttackOutcome*>& outcomes) {
+  AttackGroup group{std::move(name), outcomes.size(), 0, 0, 0};
+  std::vector<double> accesses, seconds;
+  for (const AttackOutcome* outcome : outcomes) {
+    if (!outcome->found()) continue;
+    accesses.push_back(static_cast<double>(outcome->to_alarm));
+    seconds.push_back(outcome->seconds);
+  }
+  group.found = accesses.size();
+  group.accesses_to_alarm = median(std::move(accesses));
+  group.seconds_to_alarm = median(std::move(seconds));
+  return group;
+}
+
 }  // namespace
+
+AttackGroup all_attacks(const std::vector<AttackOutcome>& outcomes) {
+  std::vector<const AttackOutcome*> all;
+  all.reserve(outcomes.size());
+  for (const AttackOutcome& outcome : outcomes) all.push_back(&outcome);
+  return group_of("", all);
+}
+
+std::vector<AttackGroup> attack_groups(const std::vector<AttackOutcome>& outcomes,
+                                       std::string AttackOutcome::*key) {
+  std::map<std::string, std::vector<const AttackOutcome*>> groups;
+  for (const AttackOutcome& outcome : outcomes) groups[outcome.*key].push_back(&outcome);
+  std::vector<AttackGroup> out;
+  out.reserve(groups.size());
+  for (const auto& [name, members] : groups) out.push_back(group_of(name, members));
+  return out;
+}
 
 Interval wilson(double share, std::uint64_t count) {
   if (count == 0) return {};

@@ -7,6 +7,9 @@
 // Everything is a share of sessions and comes with its 95 % interval: the AUC's is Newcombe's
 // (method 5: it does not shrink to nothing when the AUC is 1), the shares' are Wilson's. Equal
 // scores count half for the AUC, and never as detected: an alarm is a score above the threshold.
+//
+// Where it is known which accesses are an attack's (analyze/attack_watch.h), each attack is judged
+// by the alerts that hold any of them.
 #pragma once
 
 #include <cstdint>
@@ -14,6 +17,8 @@
 #include <optional>
 #include <string>
 #include <vector>
+
+#include "analyze/attack_watch.h"
 
 namespace iovm::analyze {
 
@@ -30,6 +35,15 @@ struct AttackRecording {
   std::uint64_t alerts = 0;
   std::uint64_t alarm_event = 0;  // of the first alert: events from the recording's start
   double alarm_seconds = 0;
+};
+
+// What became of the attacks of one name, or on one device.
+struct AttackGroup {
+  std::string name;
+  std::uint64_t attacks = 0;
+  std::uint64_t found = 0;
+  double accesses_to_alarm = 0;  // medians over those found
+  double seconds_to_alarm = 0;
 };
 
 struct Interval {
@@ -65,6 +79,9 @@ struct Evaluation {
   std::uint64_t normal_events = 0;
   std::uint64_t normal_alerts = 0;
   std::vector<AttackRecording> attacks;
+  // Where the truth is known; else empty.
+  std::vector<AttackOutcome> outcomes;
+  AlertTally tally;
   std::uint64_t lost = 0;
 };
 
@@ -72,6 +89,11 @@ inline constexpr double kFalseRates[] = {0.001, 0.01, 0.05};
 
 // Fills in all that follows from scores.
 Evaluation evaluate(const std::vector<ScoredSession>& sessions);
+
+// All attacks together; by name; by device: `key` gives what an attack is counted under.
+AttackGroup all_attacks(const std::vector<AttackOutcome>& outcomes);
+std::vector<AttackGroup> attack_groups(const std::vector<AttackOutcome>& outcomes,
+                                       std::string AttackOutcome::*key);
 
 Separation separation(std::vector<ScoredSession> sessions);
 Interval wilson(double share, std::uint64_t n);

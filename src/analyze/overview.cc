@@ -64,9 +64,9 @@ OverviewTaker::OverviewTaker(const trace::Context& context, const model::Tokeniz
   out_.bucket_ns = 1000;
 }
 
-void OverviewTaker::scored(const Event& event, const model::Token& token, double window) {
+void OverviewTaker::scored(const detect::Scored& seen) {
   out_.scored = true;
-  count(event, token, window);
+  count(seen.event, seen.token, seen.window);
 }
 
 void OverviewTaker::see(const Event& event, const model::Token& token) {

@@ -108,7 +108,7 @@ class OverviewTaker : public detect::ScoreWatcher {
   OverviewTaker(const trace::Context& context, const model::Tokenizer& tokenizer,
                 EventFilter filter);
 
-  void scored(const trace::Event& event, const model::Token& token, double window) override;
+  void scored(const detect::Scored& seen) override;
   // An event that nothing scores.
   void see(const trace::Event& event, const model::Token& token);
   void lost(const trace::Event& loss);

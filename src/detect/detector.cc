@@ -61,7 +61,9 @@ Status Detector::step(const trace::Context& context, const trace::Event& event) 
   model::Symbol symbol = vocabulary_(token.symbol, tokenizer_.alphabet());
   if (s.fold.repeats(token.symbol) && !model::is_unknown(symbol) && polls(token.symbol)) {
     ++s.events;
-    if (watcher_ != nullptr) watcher_->scored(event, token, to_bits(s.window.score()));
+    if (watcher_ != nullptr) {
+      watcher_->scored({number_, event, token, index, to_bits(s.window.score())});
+    }
     return {};
   }
   Record& record = s.records[s.at];
@@ -93,7 +95,7 @@ Status Detector::step(const trace::Context& context, const trace::Event& event) 
   record.loud = sight.loud;
   Bits mean = s.window.score();
   s.max_window = std::max(s.max_window, mean);
-  if (watcher_ != nullptr) watcher_->scored(event, token, to_bits(mean));
+  if (watcher_ != nullptr) watcher_->scored({number_, event, token, index, to_bits(mean)});
   if (s.episode) {
     follow(s, record);
     if (sight.passed != nullptr) blame(*s.episode, record, sight);

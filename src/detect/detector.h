@@ -34,12 +34,20 @@ struct Record;
 struct Episode;
 class RuleWatch;
 
-// Who sees each event as it is scored: for timelines, not for alerts.
+// An event as it was scored.
+struct Scored {
+  std::uint64_t number;  // its position in the recording, from 0, losses counted too
+  const trace::Event& event;
+  const model::Token& token;
+  model::StreamIndex stream;
+  double window;  // the score of its stream's window, in bits, which the threshold is about
+};
+
+// Who sees each event as it is scored: for timelines and measurements, not for alerts.
 class ScoreWatcher {
  public:
   virtual ~ScoreWatcher() = default;
-  // `window`: the score of its stream's window, in bits, which the threshold is about.
-  virtual void scored(const trace::Event& event, const model::Token& token, double window) = 0;
+  virtual void scored(const Scored& seen) = 0;
 };
 
 // What became of one stream.

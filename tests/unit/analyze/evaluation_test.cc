@@ -59,9 +59,41 @@ TEST(Evaluation, NoMoreNormalSessionsAreAboveTheThresholdThanAllowed) {
   EXPECT_DOUBLE_EQ(e.detected[2].share, 0.75);  // five: above 94
 }
 
+AttackOutcome outcome(std::string name, std::string device, std::uint64_t alerts,
+                      std::uint64_t to_alarm) {
+  AttackOutcome out;
+  out.trace = "a.iovm";
+  out.name = std::move(name);
+  out.device = std::move(device);
+  out.accesses = 100;
+  out.alerts = alerts;
+  out.to_alarm = to_alarm;
+  return out;
+}
+
+TEST(Evaluation, AttacksOfANameOrADeviceAreCountedTogetherWithTheMedianOfThoseFound) {
+  std::vector<AttackOutcome> all = {outcome("venom", "fdc", 1, 3), outcome("venom", "fdc", 2, 5),
+                                    outcome("venom", "fdc", 0, 0), outcome("bank", "vga", 0, 0)};
+  std::vector<AttackGroup> names = attack_groups(all, &AttackOutcome::name);
+  ASSERT_EQ(names.size(), 2U);
+  EXPECT_EQ(names[1].name, "venom");
+  EXPECT_EQ(names[1].attacks, 3U);
+  EXPECT_EQ(names[1].found, 2U);
+  EXPECT_DOUBLE_EQ(names[1].accesses_to_alarm, 4);
+  EXPECT_EQ(all_attacks(all).found, 2U);
+
+  Evaluation e = evaluate(sessions({1}, {2}));
+  e.outcomes = all;
+  std::string text = render_text(e);
+  EXPECT_THAT(text, HasSubstr("attacks: found 2 of 4 ("));
+  EXPECT_THAT(text, HasSubstr("bank in a.iovm, 100 accesses on vga: not found"));
+  EXPECT_THAT(text, HasSubstr("  fdc: found 2 of 3 ("));
+}
+
 TEST(Evaluation, NamesAreEscapedInText) {
   std::vector<ScoredSession> all = sessions({1}, {2});
   all.push_back({"\x1b[2J", 1, false});
+  all.push_back({"\x1b[2J", 2, true});
   EXPECT_THAT(render_text(evaluate(all)), HasSubstr("\\x1b[2J"));
 }
 
