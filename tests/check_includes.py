@@ -33,7 +33,7 @@ PROGRAMS = ("cli", "lib")  # no library that another folder could use; their lin
 THIRD_PARTY = {
     "zstd": ["trace", "record"],
     "xxhash": ["trace", "model"],
-    "boost/": ["trace", "model"],
+    "boost/": ["trace", "model", "train"],
     "traceevent/": ["record"],
     "event-parse.h": ["record"],
     "trace-cmd/": ["record"],

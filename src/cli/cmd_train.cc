@@ -137,12 +137,14 @@ Result<ExitStatus> run_train(CommandLine& line) {
                                      lost, *options.max_loss));
   }
   if (auto ok = check_promise(trained->training.data); !ok) return Error(ok.error());
-  if (auto ok = model::write_model(options.output, trained->training.data); !ok) {
-    return Error(ok.error());
-  }
+  const model::ModelData& data = trained->training.data;
+  if (auto ok = model::write_model(options.output, data); !ok) return Error(ok.error());
   if (!options.quiet) say_summary(trained->training, options.output);
+  auto check = check_model(options.check, data);
+  if (!check) return std::move(check).error();
+  if (*check && (!options.quiet || (*check)->broken)) say_check(**check, data.threshold.promise);
   if (options.json) {
-    std::string text = summary_json(trained->training);
+    std::string text = summary_json(trained->training, *check);
     std::fwrite(text.data(), 1, text.size(), stdout);
   }
   if (trained->damage) return std::move(*trained->damage);

@@ -3,31 +3,10 @@
 
 #include <algorithm>
 
-#include "base/text.h"
-#include "detect/detector.h"
+#include "cli/normal_run.h"
 #include "model/model_file.h"
-#include "trace/reader.h"
 
 namespace iovm::cli {
-namespace {
-
-class Nobody : public detect::AlertSink {
-  Status closed(const detect::Alert&) override { return {}; }
-};
-
-Result<std::uint64_t> alerts_of(const std::string& trace, const model::ModelData& data,
-                                const model::Model& model) {
-  auto reader = trace::TraceReader::open(trace);
-  if (!reader) return std::move(reader).error();
-  Nobody nobody;
-  detect::Detector detector(data, model, trace, nobody);
-  if (auto ok = detect::run(**reader, detector); !ok) {
-    return Error(ok.error()).in(escape_terminal(trace));
-  }
-  return detector.stats().alerts;
-}
-
-}  // namespace
 
 Result<Judged> judge(const std::vector<std::string>& traces, const std::vector<std::string>& models,
                      const std::vector<std::string>& accepted) {
@@ -49,11 +28,11 @@ Result<Judged> judge(const std::vector<std::string>& traces, const std::vector<s
     model::Model model = data->model();
     std::vector<std::string> good;
     for (const std::string& trace : judged.good) {
-      Result<std::uint64_t> alerts = 0;
-      if (!is_accepted(trace)) alerts = alerts_of(trace, *data, model);
-      if (!alerts) return std::move(alerts).error();
-      if (*alerts == 0) good.push_back(trace);
-      if (*alerts > 0) judged.bad.push_back({trace, path, *alerts});
+      Result<NormalRun> run = NormalRun{};
+      if (!is_accepted(trace)) run = look_over(trace, *data, model);
+      if (!run) return std::move(run).error();
+      if (run->alerts == 0) good.push_back(trace);
+      if (run->alerts > 0) judged.bad.push_back({trace, path, run->alerts});
     }
     judged.good = std::move(good);
   }

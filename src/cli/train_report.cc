@@ -91,7 +91,18 @@ void say_summary(const train::Training& training, const std::string& path) {
   std::fwrite(line.data(), 1, line.size(), stderr);
 }
 
-std::string summary_json(const train::Training& training) {
+void say_check(const TrainCheck& check, const model::Promise& promise) {
+  std::string text = describe(check, promise);
+  if (check.broken) {
+    text = format(
+        "warning: {}: more than the promised {}; normal work differs from what was "
+        "trained on (iovm detect tells how)",
+        text, model::describe(promise));
+  }
+  say(text);
+}
+
+std::string summary_json(const train::Training& training, const std::optional<TrainCheck>& check) {
   const model::ModelData& data = training.data;
   JsonWriter json;
   json.begin_object().member("method", name_of(data.options.method));
@@ -109,6 +120,7 @@ std::string summary_json(const train::Training& training) {
   json.member("duration_ns", data.calibration.duration_ns);
   json.member("sessions", std::uint64_t{data.calibration.scores.size()});
   json.member("blocks", data.calibration.blocks).end_object();
+  if (check) put(json.key("check"), *check);
   json.member("events", training.events).member("lost", training.lost.all()).end_object();
   return json.take() + "\n";
 }

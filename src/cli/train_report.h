@@ -7,6 +7,7 @@
 
 #include "base/result.h"
 #include "cli/say.h"
+#include "cli/train_check.h"
 #include "train/trainer.h"
 
 namespace iovm::cli {
@@ -19,6 +20,8 @@ Status check_promise(const model::ModelData& data);
 
 // `path`: where the model went.
 void say_summary(const train::Training& training, const std::string& path);
-std::string summary_json(const train::Training& training);
+// How the promise did; a broken one is a warning.
+void say_check(const TrainCheck& check, const model::Promise& promise);
+std::string summary_json(const train::Training& training, const std::optional<TrainCheck>& check);
 
 }  // namespace iovm::cli

@@ -48,6 +48,9 @@ void declare(CommandLine& line, TrainOptions& options) {
   line.option("--calibrate", options.calibrate, "TRACE",
               "recordings of normal work to set the threshold by, and to learn nothing from")
       .several();
+  line.option("--check", options.check, "TRACE",
+              "recordings of normal work to count false alarms in, once the model is made")
+      .several();
   line.option("--false-alarms", options.false_alarms, "N/TIME",
               "accepted false alarms: 1/day, 3/hour, 1/week, 5/1M (events), 0.1% (of sessions)");
   line.option("--merge", options.merge, "MODEL",

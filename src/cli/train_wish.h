@@ -25,6 +25,7 @@ struct TrainOptions {
   std::string session = "auto";
   std::vector<std::string> allow;
   std::vector<std::string> calibrate;
+  std::vector<std::string> check;
   std::string false_alarms = "1/day";
   std::vector<std::string> merge;
   std::vector<std::string> accept;

@@ -5,6 +5,8 @@
 #include <cmath>
 #include <functional>
 
+#include "train/poisson.h"
+
 namespace iovm::train {
 namespace {
 
@@ -81,23 +83,6 @@ Bits doubtful_threshold(const Calibration& c, double missing, Bits lowest, Bits 
 }
 
 }  // namespace
-
-// The mean of the Poisson distribution of which n or less come up one time in twenty: exactly, by
-// halving; for many by Wilson and Hilferty's approximation of chi squared.
-double poisson_bound(std::uint64_t n) {
-  double k = static_cast<double>(n) + 1;
-  double root = 1 - 1 / (9 * k) + 1.6448536 / (3 * std::sqrt(k));
-  double rough = k * root * root * root;
-  if (n > 100) return rough;
-  double low = 0, high = 2 * rough + 10;
-  for (int step = 0; step < 60; ++step) {
-    double mean = (low + high) / 2;
-    double term = std::exp(-mean), sum = term;
-    for (std::uint64_t i = 1; i <= n; ++i) sum += term *= mean / static_cast<double>(i);
-    (sum > 0.05 ? low : high) = mean;
-  }
-  return low;
-}
 
 double needed(const Promise& promise) {
   if (promise.unit == Promise::Unit::sessions) return std::ceil(1 / promise.alarms - 1e-9) - 1;

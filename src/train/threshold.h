@@ -19,9 +19,6 @@
 
 namespace iovm::train {
 
-// The most false alarms that n seen ones are compatible with, at 95 %.
-double poisson_bound(std::uint64_t n);
-
 // `unknown` is the model's price of a symbol that training never saw.
 model::Threshold choose_threshold(const model::Calibration& calibration,
                                   const model::Promise& promise, model::Bits unknown);

@@ -155,14 +155,6 @@ class ThresholdTest : public testing::Test {
   }
 };
 
-// Upper 95 % bounds of a Poisson mean, from its tables.
-TEST_F(ThresholdTest, SeenAlarmsBoundTheRate) {
-  EXPECT_NEAR(poisson_bound(0), 2.996, 0.001);
-  EXPECT_NEAR(poisson_bound(1), 4.744, 0.001);
-  EXPECT_NEAR(poisson_bound(5), 10.513, 0.001);
-  EXPECT_NEAR(poisson_bound(200), 224.874, 0.01);
-}
-
 TEST_F(ThresholdTest, OneADayNeedsThreeDays) {
   EXPECT_NEAR(needed({}) / kDay, 2.996, 0.001);
   EXPECT_FALSE(choose_threshold(days(2), {}, kUnknown).supported);

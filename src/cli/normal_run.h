@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A recording that should be normal work, looked at by a model as detect does: how many alerts it
+// raises, in how much.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "base/result.h"
+#include "model/model_data.h"
+
+namespace iovm::cli {
+
+struct NormalRun {
+  std::uint64_t alerts = 0;  // episodes
+  std::uint64_t events = 0;
+  std::uint64_t sessions = 0;
+  std::uint64_t duration_ns = 0;
+};
+
+// `model` is the data's.
+Result<NormalRun> look_over(const std::string& trace, const model::ModelData& data,
+                            const model::Model& model);
+
+}  // namespace iovm::cli
