@@ -145,6 +145,7 @@ ModelDiff compare(const model::ModelData& a, const model::ModelData& b, Both<std
   compare_devices(of_a, of_b, diff);
   sort_by_count(diff.own.a);
   sort_by_count(diff.own.b);
+  diff.work = work_changes(a, b);
   if (a.options == b.options) {
     diff.cost = {{cost_under(a, a), cost_under(b, a)}, {cost_under(b, b), cost_under(a, b)}};
   }

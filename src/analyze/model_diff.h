@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "analyze/usual_work.h"
 #include "model/model_data.h"
 
 namespace iovm::analyze {
@@ -51,6 +52,7 @@ struct ModelDiff {
   std::uint64_t common = 0;               // operations that both have
   Both<std::vector<OperationCount>> own;  // those that one has alone, most frequent first
   std::vector<DeviceChange> devices;      // largest change of share first
+  std::vector<WorkChange> work;           // largest change first
   // Mean bits an access: of a's work and of b's, by the model itself and by the other. Of models of
   // different options nothing is said: their scores have no common scale.
   std::optional<Both<Both<double>>> cost;

@@ -49,6 +49,22 @@ std::string devices_text(const ModelDiff& diff) {
   return text;
 }
 
+std::string work_text(const ModelDiff& diff) {
+  if (diff.work.empty()) return {};
+  std::string text = "the most that a minute of training had:\n";
+  for (std::size_t i = 0; i < std::min(diff.work.size(), kShown); ++i) {
+    const WorkChange& change = diff.work[i];
+    text += format("  {}, {}: {} in the first, {} in the second\n",
+                   model::device_name(change.kind.device), describe(change.kind.whose),
+                   model::describe(change.quantity, change.first),
+                   model::describe(change.quantity, change.second));
+  }
+  if (diff.work.size() > kShown) {
+    text += format("  and {} amounts more (--json has them all)\n", diff.work.size() - kShown);
+  }
+  return text;
+}
+
 void write_own(JsonWriter& json, std::string_view key, const std::vector<OperationCount>& own) {
   json.key(key).begin_array();
   for (const OperationCount& count : own) {
@@ -90,6 +106,7 @@ std::string render_text(const ModelDiff& diff) {
   line("operations", format("{} in both, {} only in the first, {} only in the second", diff.common,
                             diff.own.a.size(), diff.own.b.size()));
   text += devices_text(diff);
+  text += work_text(diff);
   text += own_text(diff.own.a, diff.paths.a, diff.events.a);
   text += own_text(diff.own.b, diff.paths.b, diff.events.b);
   return text;
@@ -124,6 +141,13 @@ std::string render_json(const ModelDiff& diff) {
     write_both(json, "events", change.events);
     write_both(json, "own_operations", change.operations);
     json.end_object();
+  }
+  json.end_array().key("work").begin_array();
+  for (const WorkChange& change : diff.work) {
+    json.begin_object().member("device", model::device_key(change.kind.device));
+    json.member("whose", change.kind.whose == model::Whose::actor ? "process" : "all");
+    json.member("quantity", model::name_of(change.quantity)).key("usual").begin_array();
+    json.value(change.first).value(change.second).end_array().end_object();
   }
   json.end_array().end_object();
   return json.take() + "\n";

@@ -4,6 +4,7 @@
 
 #include "analyze/file_facts.h"
 #include "analyze/model_diff.h"
+#include "analyze/usual_work.h"
 #include "base/format.h"
 #include "base/json.h"
 #include "base/text.h"
@@ -113,6 +114,8 @@ std::string render_text(const ModelFacts& facts) {
     line("threshold", format("{:.3f} bits, over {} events and longer",
                              model::to_bits(data.threshold.value), model::kWindowEvents));
   }
+  line("work", format("the most of a minute, in {} amounts (iovm model show --work lists them)",
+                      usual_work(data).size()));
   std::string ranges = merged_text(data);
   line("merged",
        ranges.empty() ? "no addresses" : "addresses that are one operation, with accesses:");

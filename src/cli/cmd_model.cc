@@ -3,12 +3,14 @@
 // iovm model: what can be done with model files themselves, without a recording.
 #include <algorithm>
 #include <array>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "analyze/model_diff.h"
 #include "analyze/model_listing.h"
+#include "analyze/usual_work.h"
 #include "base/format.h"
 #include "base/text.h"
 #include "cli/add_models.h"
@@ -49,29 +51,42 @@ Result<ExitStatus> run_diff(CommandLine& line) {
   return ExitStatus::done;
 }
 
+using IsOther = std::function<bool(const model::DeviceType&)>;
+
+std::string operations_of(const model::ModelData& data, const IsOther& is_other, bool json) {
+  std::vector<analyze::OperationCount> counts = analyze::operation_counts(data);
+  std::erase_if(counts, [&](const auto& count) { return is_other(count.operation.device); });
+  return json ? analyze::listing_json(counts) : analyze::listing_text(counts);
+}
+
+std::string work_of(const model::ModelData& data, const IsOther& is_other, bool json) {
+  std::vector<analyze::UsualWork> work = analyze::usual_work(data);
+  std::erase_if(work, [&](const auto& row) { return is_other(row.kind.device); });
+  return json ? analyze::work_json(work) : analyze::work_text(work);
+}
+
 Result<ExitStatus> run_show(CommandLine& line) {
   std::string path;
   std::string device;
   bool json = false;
+  bool work = false;
   line.positional("MODEL", path, "a model file");
   line.option("-d,--device", device, "KEY", "only this kind of device: fdc, ide0, 8086:100e");
+  line.flag("--work", work, "how much work a minute of training had, and from what on is an alarm");
   line.flag("--json", json, "print JSON");
   if (auto end = line.parse()) return *end;
   auto data = model::read_model(path);
   if (!data) return std::move(data).error();
-  std::vector<analyze::OperationCount> counts = analyze::operation_counts(*data);
-  if (!device.empty()) {
-    std::erase_if(counts, [&device](const analyze::OperationCount& count) {
-      return model::device_key(count.operation.device) != device;
-    });
-    if (counts.empty()) {
-      return usage_error(
-          format("--device \"{}\": the model has no such device (iovm info {} lists "
-                 "the names, with --json the keys)",
-                 escape_terminal(device), escape_terminal(path)));
-    }
+  auto is_other = [&device](const model::DeviceType& type) {
+    return !device.empty() && model::device_key(type) != device;
+  };
+  if (!device.empty() && std::ranges::all_of(data->alphabet, is_other, &model::Operation::device)) {
+    return usage_error(
+        format("--device \"{}\": the model has no such device (iovm info {} lists "
+               "the names, with --json the keys)",
+               escape_terminal(device), escape_terminal(path)));
   }
-  auto ok = print_out(json ? analyze::listing_json(counts) : analyze::listing_text(counts));
+  auto ok = print_out(work ? work_of(*data, is_other, json) : operations_of(*data, is_other, json));
   if (!ok) return Error(ok.error());
   return ExitStatus::done;
 }
