@@ -129,6 +129,8 @@ struct RuleHit {
 struct Alert {
   std::string
       id;  // "<first 8 digits of the trace id>-<number of the first event>-<stream>"; stable
+  // The first alert of those that belong together (detect/incidents.h); empty: not looked at.
+  std::string incident;
   AlertKind kind = AlertKind::window;
   StreamName stream;
   // From the first to the last odd step (alarms less than 200 events of the stream apart are one).

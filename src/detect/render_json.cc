@@ -80,6 +80,7 @@ void put_excess(JsonWriter& json, const Excess& e) {
 
 void put_ours(JsonWriter& json, const Alert& alert) {
   json.member("alert_id", alert.id).member("alert_kind", name_of(alert.kind));
+  if (!alert.incident.empty()) json.member("incident", alert.incident);
   json.member("trace", alert.stream.trace);
   json.member("trace_id", alert.stream.trace_id).member("vm", alert.stream.vm_name);
   json.member("vm_index", std::uint64_t{alert.stream.vm});

@@ -99,7 +99,11 @@ std::string alert_text(const Alert& alert, Phase phase) {
   if (unnamed && !alert.spaces.empty()) {
     text += iovm::format(", by address space 0x{:x}", alert.spaces.front().cr3);
   }
-  text += " [" + alert.id + "]\n";
+  text += " [" + alert.id + "]";
+  if (!alert.incident.empty() && alert.incident != alert.id) {
+    text += ", incident " + alert.incident;
+  }
+  text += "\n";
   if (phase == Phase::closed) return text;
   if (alert.excess) text += "    " + describe(*alert.excess) + "\n";
   for (const Step& step : alert.steps) text += step_text(step);

@@ -12,6 +12,7 @@
 
 #include "base/version.h"
 #include "detect/detector.h"
+#include "detect/incidents.h"
 #include "detect/render.h"
 #include "model/model_file.h"
 #include "trace/reader.h"
@@ -184,7 +185,8 @@ long iovm_detect(iovm_trace* trace, const iovm_model* model, iovm_line alert, io
                  void* user) {
   return guarded(-1L, [&] {
     Lines lines(alert, user);
-    iovm::detect::Detector detector(model->data, model->model, trace->path, lines);
+    iovm::detect::Incidents incidents(lines);
+    iovm::detect::Detector detector(model->data, model->model, trace->path, incidents);
     if (run(*trace, detector, lines) != 0) return -1L;
     if (lines.stopped()) return 0L;
     const iovm::trace::Context& context = trace->reader->context();
