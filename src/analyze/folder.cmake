@@ -8,4 +8,4 @@ add_custom_command(OUTPUT ${page_texts}
           -P ${PROJECT_SOURCE_DIR}/cmake/embed_page.cmake
   DEPENDS ${page_script} ${page_style} ${PROJECT_SOURCE_DIR}/cmake/embed_page.cmake VERBATIM)
 target_sources(iovm_analyze PRIVATE ${page_texts})
-target_link_libraries(iovm_analyze PRIVATE PkgConfig::LIBARCHIVE)
+target_link_libraries(iovm_analyze PRIVATE PkgConfig::LIBARCHIVE ${CMAKE_DL_LIBS})

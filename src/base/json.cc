@@ -10,38 +10,10 @@
 
 #include "base/assert.h"
 #include "base/format.h"
+#include "base/text.h"
 
 namespace iovm {
 namespace {
-
-// The same text as valid UTF-8: every byte that belongs to no valid sequence becomes U+FFFD.
-std::string to_utf8(std::string_view text) {
-  std::string out;
-  out.reserve(text.size());
-  for (std::size_t i = 0; i < text.size();) {
-    auto lead = static_cast<unsigned char>(text[i]);
-    std::size_t length = lead < 0x80             ? 1
-                         : (lead & 0xe0) == 0xc0 ? 2
-                         : (lead & 0xf0) == 0xe0 ? 3
-                         : (lead & 0xf8) == 0xf0 ? 4
-                                                 : 0;
-    rapidjson::StringBuffer ignored;
-    bool valid = length != 0 && i + length <= text.size();
-    if (valid && length > 1) {
-      std::string sequence(text.substr(i, length));
-      rapidjson::StringStream stream(sequence.c_str());
-      valid = rapidjson::UTF8<>::Validate(stream, ignored) && stream.Tell() == length;
-    }
-    if (valid) {
-      out += text.substr(i, length);
-      i += length;
-    } else {
-      out += "\xef\xbf\xbd";
-      ++i;
-    }
-  }
-  return out;
-}
 
 bool is_ascii(std::string_view text) {
   for (char c : text) {
@@ -90,7 +62,7 @@ JsonWriter& JsonWriter::value(std::string_view text) {
   if (is_ascii(text)) {
     state_->writer.String(text.empty() ? "" : text.data(), length_of(text));
   } else {
-    std::string valid = to_utf8(text);
+    std::string valid = valid_utf8(text);
     state_->writer.String(valid.data(), length_of(valid));
   }
   return *this;

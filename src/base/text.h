@@ -36,6 +36,9 @@ std::string describe_size(std::uint64_t bytes);
 // overrides become \xNN, a backslash becomes "\\": safe on any terminal.
 std::string escape_terminal(std::string_view text);
 
+// The same text as valid UTF-8: every byte that belongs to no valid sequence becomes U+FFFD.
+std::string valid_utf8(std::string_view text);
+
 // White space, control characters, bytes >= 0x80 and '%' become %NN. An empty text becomes "%".
 std::string percent_encode(std::string_view text);
 // The reverse. Nothing where a '%' is not followed by two hexadecimal digits.

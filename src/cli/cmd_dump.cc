@@ -46,9 +46,10 @@ Result<ExitStatus> run_dump(CommandLine& line) {
   auto listing = make_listing(options.format);
   bool labels = options.format != "events" || filter->device.has_value();
   Stdout out;
-  EventPrinting printing(*std::move(filter), *listing, labels,
-                         options.limit.value_or(~std::uint64_t{0}), out);
-  if (auto printed = printing.print(**reader); !printed) return std::move(printed).error();
+  analyze::EventWalk events(**reader, *std::move(filter), labels,
+                            options.limit.value_or(~std::uint64_t{0}));
+  if (auto printed = print_events(events, *listing, out); !printed)
+    return std::move(printed).error();
   if (auto whole = tell_damage("iovm dump", **reader, options.path, "printed"); !whole)
     return std::move(whole).error();
   return ExitStatus::done;

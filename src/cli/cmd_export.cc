@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // iovm export: the events of a trace as a file for other tools. The line formats are dump's; what
-// export adds is the picture for Perfetto, with alerts, and a file to write.
+// export adds is the picture for Perfetto, with alerts, Parquet, and a file to write.
 #include <memory>
 
+#include "analyze/parquet.h"
 #include "analyze/perfetto_listing.h"
 #include "base/format.h"
 #include "cli/alert_watch.h"
@@ -29,7 +30,7 @@ struct ExportOptions {
 
 void declare(CommandLine& line, ExportOptions& options) {
   line.positional("TRACE", options.path, "a trace file, or - for standard input");
-  line.choice("--to", options.to, {"perfetto", "csv", "jsonl", "events"}, "what to make")
+  line.choice("--to", options.to, {"perfetto", "parquet", "csv", "jsonl", "events"}, "what to make")
       .required();
   line.option("-o,--output", options.output, "FILE", "the file to write; - is standard output");
   line.option("-m,--model", options.model, "MODEL", "mark what this model holds for abnormal");
@@ -53,6 +54,8 @@ Status check(const ExportOptions& options) {
                "alerts alone",
                options.to));
   }
+  if (options.to == "parquet" && options.output == "-")
+    return usage_error("--to parquet: Parquet is made as a file; name it with -o");
   if (options.path == "-" && options.alerts == "-")
     return usage_error("standard input cannot be both the trace and the alerts");
   std::vector<std::string> inputs = {options.path};
@@ -64,6 +67,15 @@ Status check(const ExportOptions& options) {
 void tell_left_out(const AlertWatch& watch) {
   if (watch.left_out() == 0) return;
   Say{"iovm export"}(format("{} alerts are not of this trace and are left out", watch.left_out()));
+}
+
+Status write(const ExportOptions& options, analyze::EventWalk& events, const AlertWatch& watch) {
+  if (options.to == "parquet") return analyze::write_parquet(events, options.output);
+  std::unique_ptr<analyze::EventListing> listing = make_listing(options.to);
+  if (options.to == "perfetto") listing = std::make_unique<analyze::PerfettoListing>(watch.marks());
+  auto out = TextOutput::open(options.output);
+  if (!out) return std::move(out).error();
+  return print_events(events, *listing, *out);
 }
 
 Result<ExitStatus> run_export(CommandLine& line) {
@@ -79,13 +91,9 @@ Result<ExitStatus> run_export(CommandLine& line) {
   if (!until) return std::move(until).error();
   AlertWatch watch(**until);
   if (auto ready = gather_alerts(options, watch); !ready) return std::move(ready).error();
-  std::unique_ptr<analyze::EventListing> listing = make_listing(options.to);
-  if (options.to == "perfetto") listing = std::make_unique<analyze::PerfettoListing>(watch.marks());
-  auto out = TextOutput::open(options.output);
-  if (!out) return std::move(out).error();
   bool labels = options.to != "events" || filter->device.has_value();
-  EventPrinting printing(*std::move(filter), *listing, labels, ~std::uint64_t{0}, *out);
-  if (auto printed = printing.print(watch); !printed) return std::move(printed).error();
+  analyze::EventWalk events(watch, *std::move(filter), labels);
+  if (auto written = write(options, events, watch); !written) return std::move(written).error();
   tell_left_out(watch);
   if (auto whole = tell_damage("iovm export", **reader, options.path, "exported"); !whole)
     return std::move(whole).error();

@@ -33,41 +33,25 @@ std::unique_ptr<analyze::EventListing> make_listing(const std::string& format) {
   return std::make_unique<analyze::TextListing>();
 }
 
-Status EventPrinting::print(trace::EventSource& trace) {
+Status print_events(analyze::EventWalk& events, analyze::EventListing& listing, TextOutput& out) {
   // What a trace says about itself is known with its first events.
-  auto batch = trace.next();
-  labels_.emplace(trace.context().info);
-  listing_.begin(trace.context(), out_.text());
-  if (batch && !batch->empty()) start_ = batch->front().time;
-  while (batch && !batch->empty()) {
-    auto more = print(trace.context(), *batch);
-    if (!more) return std::move(more).error();
-    if (!*more) break;
-    batch = trace.next();
-  }
-  listing_.end(trace.context(), out_.text());
-  if (auto written = out_.flush(); !written) return written;
-  if (!batch) return std::move(batch).error();
-  return {};
-}
-
-Result<bool> EventPrinting::print(const trace::Context& context,
-                                  std::span<const trace::Event> events) {
-  for (const trace::Event& event : events) {
-    if (left_ == 0 || matcher_.is_over(number_)) return false;
-    analyze::EventLabel label =
-        needs_labels_ ? labels_->see(context, event) : analyze::EventLabel();
-    if (matcher_.matches(context, number_, event, label.device, label.index)) {
-      listing_.append({context, number_, event, label, start_}, out_.text());
-      --left_;
-      if (auto written = out_.flush_if_full(); !written) return std::move(written).error();
-      if (out_.closed()) return false;
+  auto more = events.read();
+  listing.begin(events.context(), out.text());
+  while (more && *more) {
+    while (const analyze::ListedEvent* listed = events.next()) {
+      listing.append(*listed, out.text());
+      if (auto written = out.flush_if_full(); !written) return written;
+      if (out.closed()) break;
     }
-    ++number_;
+    // A live pipe's events are not kept back.
+    if (auto written = out.flush(); !written) return written;
+    if (out.closed()) break;
+    more = events.read();
   }
-  // A live pipe's events are not kept back.
-  if (auto written = out_.flush(); !written) return std::move(written).error();
-  return left_ > 0 && !out_.closed();
+  listing.end(events.context(), out.text());
+  if (auto written = out.flush(); !written) return written;
+  if (!more) return std::move(more).error();
+  return {};
 }
 
 Status tell_damage(std::string_view command, const trace::TraceReader& reader,

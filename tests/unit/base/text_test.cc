@@ -72,5 +72,14 @@ TEST(Split, KeepsEmptyPieces) {
   EXPECT_EQ(split("a,,b,", ','), (std::vector<std::string_view>{"a", "", "b", ""}));
 }
 
+TEST(ValidUtf8, EveryByteOfNoSequenceBecomesTheReplacementAndAllElseStays) {
+  EXPECT_EQ(valid_utf8("plain \x1b \xc3\xa4"), "plain \x1b \xc3\xa4");
+  EXPECT_EQ(valid_utf8("\xff"
+                       "a\xed\xa0\x80"),
+            "\xef\xbf\xbd"
+            "a\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd");
+  EXPECT_EQ(valid_utf8("cut \xe2\x82"), "cut \xef\xbf\xbd\xef\xbf\xbd");
+}
+
 }  // namespace
 }  // namespace iovm
