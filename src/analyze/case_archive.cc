@@ -20,6 +20,8 @@ namespace {
 
 constexpr std::string_view kFolder = "iovm-case/";
 constexpr std::size_t kPiece = 256U << 10;
+constexpr std::string_view kTraceName = kCaseMembers[0];
+constexpr std::size_t kMostTraceFindings = 20;
 constexpr std::size_t kMostEntries = 16;  // a case has five; the rest would be findings
 
 struct FreeReader {
@@ -119,6 +121,41 @@ Status put_case(CaseWriter& out, const std::string& manifest_json, const CaseMan
   return out.close();
 }
 
+// The bytes of a member, hashed as they go by; none beyond those that the manifest has.
+class MemberBytes {
+ public:
+  MemberBytes(archive* a, const CaseMember& member)
+      : archive_(a), member_(member), left_(member.bytes) {}
+
+  // 0 is the end, or what finding() tells.
+  std::size_t read(std::span<std::byte> out) {
+    if (!finding_.empty()) return 0;
+    la_ssize_t got = archive_read_data(archive_, out.data(), out.size());
+    if (got < 0) finding_ = "is cut off or cannot be unpacked";
+    if (got <= 0) return 0;
+    if (static_cast<std::uint64_t>(got) > left_) {
+      finding_ = "is longer than the manifest says";
+      return 0;
+    }
+    left_ -= static_cast<std::uint64_t>(got);
+    hash_.add(std::span<const std::byte>(out).first(static_cast<std::size_t>(got)));
+    return static_cast<std::size_t>(got);
+  }
+  // After the end: what is wrong with the member; empty: nothing.
+  std::string finding() {
+    if (!finding_.empty()) return finding_;
+    if (left_ > 0) return "is shorter than the manifest says";
+    return hash_.finish() == member_.digest ? "" : "is not what the manifest says";
+  }
+
+ private:
+  archive* archive_;
+  const CaseMember& member_;
+  std::uint64_t left_;
+  Sha256Hasher hash_;
+  std::string finding_;
+};
+
 // One case as it is read.
 class CaseReader {
  public:
@@ -131,6 +168,8 @@ class CaseReader {
   static std::string name_of(archive_entry* entry);
   Status take_manifest();
   void take_member(archive_entry* entry);
+  void take_trace(MemberBytes& bytes);
+  void compare_with_manifest();
   void find(std::string what) { proof_.findings.push_back(std::move(what)); }
 
   UniqueFd fd_;
@@ -184,19 +223,42 @@ void CaseReader::take_member(archive_entry* entry) {
   if (std::find(seen_.begin(), seen_.end(), name) != seen_.end())
     return find(format("{}: is there twice", name));
   seen_.push_back(name);
-  Sha256Hasher hash;
-  std::uint64_t left = member->bytes;
-  for (;;) {
-    la_ssize_t got = archive_read_data(archive_.get(), piece_.data(), piece_.size());
-    if (got < 0) return find(format("{}: is cut off or cannot be unpacked", name));
-    if (got == 0) break;
-    if (static_cast<std::uint64_t>(got) > left)
-      return find(format("{}: is longer than the manifest says", name));
-    left -= static_cast<std::uint64_t>(got);
-    hash.add(std::span<const std::byte>(piece_).first(static_cast<std::size_t>(got)));
+  MemberBytes bytes(archive_.get(), *member);
+  if (name == kTraceName) take_trace(bytes);
+  while (bytes.read(piece_) > 0) {
   }
-  if (left > 0) return find(format("{}: is shorter than the manifest says", name));
-  if (hash.finish() != member->digest) find(format("{}: is not what the manifest says", name));
+  if (auto finding = bytes.finding(); !finding.empty()) find(format("{}: {}", name, finding));
+}
+
+// The manifest's hash covers every byte; the chain tells which block is wrong, and what was wrong
+// before the case was made.
+void CaseReader::take_trace(MemberBytes& bytes) {
+  trace::ByteInput input([&bytes](std::span<std::byte> out) { return Result(bytes.read(out)); });
+  auto proof = trace::verify_trace(std::move(input), std::string(kTraceName));
+  if (!proof) return find(escape_terminal(proof.error().message()));
+  proof_.trace = *std::move(proof);
+  const trace::TraceProof& trace = *proof_.trace;
+  if (!trace.chained) return;
+  std::size_t shown = std::min(trace.findings.size(), kMostTraceFindings);
+  for (std::size_t i = 0; i < shown; ++i) {
+    const trace::Finding& finding = trace.findings[i];
+    find(format("{}: byte {}: {}: {}", kTraceName, finding.offset, trace::name_of(finding.kind),
+                escape_terminal(finding.what)));
+  }
+  std::uint64_t more = trace.findings.size() - shown + trace.more_findings;
+  if (more > 0) find(format("{}: and {} more", kTraceName, more));
+}
+
+// What the manifest tells of the trace, against the trace.
+void CaseReader::compare_with_manifest() {
+  if (!proof_.trace) return;
+  const trace::TraceProof& trace = *proof_.trace;
+  auto chain = trace.chained ? std::optional(hex_text(trace.link)) : std::nullopt;
+  if (chain != proof_.manifest.chain)
+    find(format("{}: its hash chain is not the one of the manifest", kTraceName));
+  if (trace.events != proof_.manifest.events)
+    find(format("{}: has {} events, and the manifest says {}", kTraceName, trace.events,
+                proof_.manifest.events));
 }
 
 Result<CaseProof> CaseReader::verify(const std::string& place) {
@@ -220,6 +282,7 @@ Result<CaseProof> CaseReader::verify(const std::string& place) {
     }
     take_member(entry);
   }
+  compare_with_manifest();
   for (const CaseMember& member : proof_.manifest.members) {
     if (std::find(seen_.begin(), seen_.end(), member.name) == seen_.end())
       find(format("{}: is not there", member.name));

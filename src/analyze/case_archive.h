@@ -3,8 +3,9 @@
 // An evidence bundle as a file: a tar archive, of which zstd may be made, with the manifest first
 // and the members behind it, all in the folder "iovm-case". libarchive reads and writes it.
 //
-// To verify one takes no disk and no more memory than the manifest: the members stream through the
-// hash and nothing is unpacked. Archives are hostile: tar and zstd are the only formats that are
+// To verify one takes no disk and no more memory than the manifest and a block of the trace: the
+// members stream through the hash, the trace through its own verification too, and nothing is
+// unpacked. Archives are hostile: tar and zstd are the only formats that are
 // tried, a member that the manifest does not have, or that is no plain file, is a finding and is
 // not read, and of each member no byte is read beyond what the manifest says.
 #pragma once
@@ -16,6 +17,7 @@
 
 #include "analyze/case_manifest.h"
 #include "base/result.h"
+#include "trace/verify.h"
 
 namespace iovm::analyze {
 
@@ -36,8 +38,9 @@ Result<Sha256> write_case(const std::string& path, const CaseManifest& manifest,
 
 struct CaseProof {
   CaseManifest manifest;
-  Sha256 digest = {};                 // of the manifest: the name of the case
-  std::vector<std::string> findings;  // "model.iovmm: is not what the manifest says"
+  Sha256 digest = {};                      // of the manifest: the name of the case
+  std::optional<trace::TraceProof> trace;  // nothing: it is not there, or no trace
+  std::vector<std::string> findings;       // "model.iovmm: is not what the manifest says"
 
   bool whole() const { return findings.empty(); }
 };

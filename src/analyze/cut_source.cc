@@ -46,7 +46,11 @@ Status CutSource::take(std::span<const trace::Event> events) {
     ++number_;
     if (!wanted && !(wishes_.keep_layout && label.value_use == model::ValueUse::layout)) continue;
     trace::Event shown = redaction_.event(event, label.value_use);
+    std::size_t vms = join_->context().vms.size();
     if (auto added = join_->add(0, context, shown, batch_); !added) return added;
+    std::uint16_t vm = batch_.back().vm;
+    if (vm != trace::kAllVms && vm >= vms && !wishes_.redact.all_values)
+      join_->vm(vm).pci = labels_->layout(context, event.vm);
   }
   return {};
 }

@@ -4,8 +4,9 @@
 // without what a redaction takes out. Notes tell what it is a part of.
 //
 // Where devices are is known from the guest's PCI configuration, most of which happens at its boot.
-// `keep_layout` therefore lets those accesses through from the start of the trace on, whatever else
-// is wanted: a cut of a minute then still knows its devices by name.
+// A part has the PCI layout of its own first event, so that a minute of a trace still knows its
+// devices by name. `keep_layout` also lets those accesses through, from the start of the trace on,
+// whatever else is wanted: capabilities and what the chip set moves are in them alone.
 #pragma once
 
 #include <cstdint>

@@ -31,6 +31,10 @@ class EventLabels {
   explicit EventLabels(const trace::TraceInfo& info)
       : tokenizer_(info.source == "sequences" ? model::Scheme::addresses : model::Scheme::devices) {
   }
+  // The PCI layout of a VM after the events seen so far.
+  trace::PciLayout layout(const trace::Context& context, std::uint16_t vm) const {
+    return tokenizer_.layout(vm, context.vms[vm].pci);
+  }
   // The texts stay valid as long as this object.
   EventLabel see(const trace::Context& context, const trace::Event& event);
 

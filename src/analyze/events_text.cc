@@ -5,10 +5,12 @@
 #include <optional>
 #include <unordered_map>
 
+#include "analyze/layout_text.h"
 #include "analyze/line_reader.h"
 #include "base/format.h"
 #include "base/text.h"
 #include "base/version.h"
+#include "trace/format.h"
 
 namespace iovm::analyze {
 namespace {
@@ -68,6 +70,7 @@ class EventsTextSource::Impl {
   Status header(std::string_view line);
   Status keep_note(HeaderLine header);
   Status name_vm(std::string_view value);
+  Status place_function(std::string_view value);
   Status add_event(std::string_view line);
   Result<std::uint32_t> find_process(const EventLine& line);
   Result<std::uint32_t> look_up(const EventLine& line);
@@ -81,6 +84,7 @@ class EventsTextSource::Impl {
   bool began_ = false;           // an event has been seen
   bool first_is_read_ = false;   // by start(), for the first next()
   std::size_t note_bytes_ = 0;
+  std::vector<bool> has_events_;  // by VM
 
   // "VM PID COMM", as the line writes it -> index
   std::unordered_map<std::string, std::uint32_t> processes_;
@@ -148,6 +152,7 @@ Status EventsTextSource::Impl::header(std::string_view line) {
     more_ = *std::move(more);
   }
   if (header.name == "vm") return name_vm(header.value);
+  if (header.name == "pci") return place_function(header.value);
   return began_ ? Status() : keep_note(header);
 }
 
@@ -188,12 +193,37 @@ Status EventsTextSource::Impl::name_vm(std::string_view value) {
   return {};
 }
 
+// INDEX FROM and a function in words; FROM as a name above.
+Status EventsTextSource::Impl::place_function(std::string_view value) {
+  std::vector<std::string_view> words = split(value, ' ');
+  auto vm = parse_unsigned(words[0]);
+  auto from = words.size() < 2 ? std::nullopt : percent_decode(words[1]);
+  auto function = words.size() < 2 ? std::nullopt : parse_layout_words(std::span(words).subspan(2));
+  if (!vm || *vm >= kMostVms || !from || from->empty() || !function)
+    return wrong(
+        "pci: expected a VM, who told, and a function: \"0 QMP 00:03.0 8086:100e 0200 - "
+        "0:mem:0xfeb80000:0x20000\"");
+  if (*vm < has_events_.size() && has_events_[*vm])
+    return wrong("pci: a layout stands before the first event of its VM");
+  if (*vm >= context_.vms.size()) context_.vms.resize(*vm + 1);
+  trace::PciLayout& layout = context_.vms[*vm].pci;
+  if (layout.functions.size() >= trace::kMostPciFunctions)
+    return wrong(format("pci: more than {} functions of a VM", trace::kMostPciFunctions));
+  layout.from = *std::move(from);
+  layout.functions.push_back(*std::move(function));
+  return {};
+}
+
 Status EventsTextSource::Impl::add_event(std::string_view line) {
   EventLine read;
   if (auto why = parse_event_line(line, more_, read)) return wrong(*why);
   Event& event = read.event;
   if (event.vm != trace::kAllVms && event.vm >= context_.vms.size())
     context_.vms.resize(event.vm + std::size_t{1});
+  if (event.vm != trace::kAllVms) {
+    if (event.vm >= has_events_.size()) has_events_.resize(event.vm + std::size_t{1});
+    has_events_[event.vm] = true;
+  }
   bool has_process = (read.pid >= 0 || !read.comm.empty()) && event.kind != EventKind::loss;
   if (has_process) {
     auto found = find_process(read);

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "analyze/events_text.h"
+#include "analyze/layout_text.h"
 #include "analyze/put.h"
 #include "base/assert.h"
 #include "base/format.h"
@@ -149,7 +150,7 @@ void EventsTextRenderer::header(const trace::Context& context, std::string& out)
   more_ = columns_for(context.info);
   add_vm_column(context);
   for (const auto& [name, value] : context.info.notes) {
-    if (name != "columns" && name != "vm") put_header(name, value, out);
+    if (name != "columns" && name != "vm" && name != "pci") put_header(name, value, out);
   }
   put_info(context.info, out);
   tell_new_vms(context, out);
@@ -160,6 +161,11 @@ void EventsTextRenderer::header(const trace::Context& context, std::string& out)
 void EventsTextRenderer::tell_new_vms(const trace::Context& context, std::string& out) {
   for (; vms_told_ < context.vms.size(); ++vms_told_) {
     const trace::VmInfo& vm = context.vms[vms_told_];
+    for (const trace::PciFunction& function : vm.pci.functions) {
+      put_header("pci",
+                 format("{} {} {}", vms_told_, encode_word(vm.pci.from), layout_words(function)),
+                 out);
+    }
     bool only = context.vms.size() == 1;
     const auto& notes = context.info.notes;
     bool is_named = std::any_of(notes.begin(), notes.end(), [&vm](const auto& note) {

@@ -80,6 +80,8 @@ std::string text_of(const std::string& path, const analyze::CaseProof& proof,
     text += format("  {:<12} {:>12} bytes, was {}\n", member.name, member.bytes,
                    escape_terminal(member.was));
   }
+  if (proof.trace && !proof.trace->chained)
+    text += "  the trace has no hash chain: only the case tells whether it was changed\n";
   text += format("  made by {}, {}\n", escape_terminal(manifest.tool),
                  escape_terminal(manifest.created));
   return text + format("  case {}\n", hex_text(proof.digest));
@@ -98,7 +100,14 @@ std::string json_of(const std::string& path, const analyze::CaseProof& proof,
     json.begin_object().member("name", member.name).member("was", member.was);
     json.member("bytes", member.bytes).member("sha256", hex_text(member.digest)).end_object();
   }
-  json.end_array().key("findings").begin_array();
+  json.end_array();
+  if (proof.trace) {
+    json.key("trace").begin_object();
+    json.member("verdict", word_of(proof.trace->chained, proof.trace->whole(), true));
+    json.member("blocks", proof.trace->blocks).member("covered", proof.trace->covered);
+    json.end_object();
+  }
+  json.key("findings").begin_array();
   for (const std::string& finding : proof.findings) json.value(finding);
   json.end_array().end_object();
   return json.take() + "\n";

@@ -118,21 +118,61 @@ std::optional<std::uint8_t> PciFunction::bar_access(std::uint32_t reg, const tra
   return static_cast<std::uint8_t>(upper ? number - 1 : number);
 }
 
-std::optional<Addresses> PciFunction::bar_addresses(std::size_t number) const {
+std::optional<std::uint64_t> PciFunction::bar_size(std::size_t number) const {
   const Bar& bar = bars_[number];
-  std::uint64_t base = bar.raw & (bar.is_port ? kPortBits : kMemoryBits);
   std::uint64_t mask = bar.mask & (bar.is_port ? kPortBits : kMemoryBits);
   bool upper = number > 0 && bars_[number - 1].is_64;
   if (bar.mask == 0 || upper) return std::nullopt;
   if (bar.is_64) {
-    const Bar& high = bars_[number + 1];
-    base |= static_cast<std::uint64_t>(high.raw) << 32;
-    mask |= static_cast<std::uint64_t>(high.mask == 0 ? 0xffffffff : high.mask) << 32;
+    std::uint32_t high = bars_[number + 1].mask;
+    mask |= static_cast<std::uint64_t>(high == 0 ? 0xffffffff : high) << 32;
   }
   if (mask == 0) return std::nullopt;
-  std::uint64_t size = std::uint64_t{1} << std::countr_zero(mask);
-  if (base == 0 || (base & (size - 1)) != 0) return std::nullopt;
-  return Addresses{!bar.is_port, base, base + (size - 1)};
+  return std::uint64_t{1} << std::countr_zero(mask);
+}
+
+std::optional<Addresses> PciFunction::bar_addresses(std::size_t number) const {
+  auto size = bar_size(number);
+  if (!size) return std::nullopt;
+  const Bar& bar = bars_[number];
+  std::uint64_t base = bar.raw & (bar.is_port ? kPortBits : kMemoryBits);
+  if (bar.is_64) base |= static_cast<std::uint64_t>(bars_[number + 1].raw) << 32;
+  if (base == 0 || (base & (*size - 1)) != 0) return std::nullopt;
+  return Addresses{!bar.is_port, base, base + (*size - 1)};
+}
+
+trace::PciFunction PciFunction::layout(std::uint16_t place, const trace::PciFunction* told) const {
+  trace::PciFunction before;
+  if (told != nullptr && told->vendor == type.vendor && told->device == type.number) before = *told;
+  trace::PciFunction now = before;
+  now.place = place;
+  now.vendor = type.vendor;
+  now.device = type.number;
+  if (bridge) {
+    now.class_code = kBridgeClass;
+    now.secondary = static_cast<std::uint8_t>(buses_ >> 8);
+    now.subordinate = static_cast<std::uint8_t>(buses_ >> 16);
+  }
+  now.regions.clear();
+  for (std::uint8_t number = 0; number <= trace::kRomRegion; ++number) {
+    auto known = std::ranges::find(before.regions, number, &trace::PciRegion::bar);
+    auto region = number < kBars ? bar_region(number) : std::nullopt;
+    if (region) {
+      now.regions.push_back(*region);
+    } else if (known != before.regions.end()) {
+      now.regions.push_back(*known);
+    }
+  }
+  return now;
+}
+
+// A BAR as somebody may be told it: nothing where its size is not known.
+std::optional<trace::PciRegion> PciFunction::bar_region(std::uint8_t number) const {
+  auto size = bar_size(number);
+  if (!size) return std::nullopt;
+  auto at = bar_addresses(number);
+  const Bar& bar = bars_[number];
+  return trace::PciRegion{number, !bar.is_port, bar.is_64, at ? at->first : 0, *size};
 }
 
 std::optional<PciFunction::Buses> PciFunction::bus_numbers(std::uint32_t reg,

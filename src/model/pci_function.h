@@ -53,6 +53,9 @@ class PciFunction {
   // Where a BAR is; nothing: not known, nowhere, or the upper half of another.
   std::optional<Addresses> bar_addresses(std::size_t number) const;
 
+  // What is known of it now, over what was told of it: its class, its ROM and BARs that cannot be.
+  trace::PciFunction layout(std::uint16_t place, const trace::PciFunction* told) const;
+
   // A write to a bridge's bus numbers: the buses that it no longer leads to by their old numbers.
   std::optional<Buses> bus_numbers(std::uint32_t reg, const trace::Event& event);
 
@@ -69,6 +72,9 @@ class PciFunction {
     bool is_64 = false;
   };
 
+  // In bytes; nothing: not known, or the upper half of another.
+  std::optional<std::uint64_t> bar_size(std::size_t number) const;
+  std::optional<trace::PciRegion> bar_region(std::uint8_t number) const;
   void know_bar(const trace::PciRegion& region);
   void assume_structures();
   bool virtio_structure(std::uint32_t at);

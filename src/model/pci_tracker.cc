@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model/pci_tracker.h"
 
+#include <map>
+
 #include "model/device_table.h"
 
 namespace iovm::model {
@@ -42,6 +44,23 @@ std::span<const Addresses> PciTracker::know(const trace::PciLayout& layout) {
     for (std::uint8_t bar = 0; bar < kBars; ++bar) place_bar(told.place, at->second, bar);
   }
   return changed_;
+}
+
+trace::PciLayout PciTracker::layout(const trace::PciLayout& told) const {
+  std::map<std::uint32_t, const PciFunction*> now;
+  for (const auto& [bdf, function] : functions_) now.emplace(bdf, &function);
+  trace::PciLayout layout{told.from, {}};
+  for (const trace::PciFunction& before : told.functions) {
+    auto known = now.find(before.place);
+    if (known == now.end()) continue;
+    layout.functions.push_back(known->second->layout(before.place, &before));
+    now.erase(known);
+  }
+  for (const auto& [bdf, function] : now)
+    layout.functions.push_back(function->layout(static_cast<std::uint16_t>(bdf), nullptr));
+  if (layout.functions != told.functions)
+    layout.from += told.from.empty() ? "traffic" : ", traffic";
+  return layout;
 }
 
 std::span<const Addresses> PciTracker::config_access(std::uint32_t bdf, std::uint32_t reg,

@@ -49,6 +49,11 @@ class PciTracker {
   // as above.
   std::span<const Addresses> know(const trace::PciLayout& layout);
 
+  // The layout as it is now, for who goes on from here: `told` as the traffic changed it; that
+  // it did is told ("QMP, traffic").
+  // What the tables' `moves` placed and capabilities told has no room in it.
+  trace::PciLayout layout(const trace::PciLayout& told) const;
+
   // Whether a function has answered there.
   bool knows(std::uint32_t bdf) { return function(bdf) != nullptr; }
 

@@ -81,6 +81,11 @@ class Tokenizer::Impl {
     }
   }
 
+  trace::PciLayout layout(std::uint16_t vm, const trace::PciLayout& told) const {
+    auto state = vms_.find(vm);
+    return state == vms_.end() ? told : state->second.pci.layout(told);
+  }
+
   const Alphabet& alphabet() const { return alphabet_; }
   const std::vector<Device>& devices() const { return devices_.devices(); }
 
@@ -266,6 +271,10 @@ Token Tokenizer::operator()(const Event& event) {
 
 void Tokenizer::know(std::span<const trace::VmInfo> vms) {
   impl_->know(vms);
+}
+
+trace::PciLayout Tokenizer::layout(std::uint16_t vm, const trace::PciLayout& told) const {
+  return impl_->layout(vm, told);
 }
 
 void Tokenizer::lost(const Event& loss) {

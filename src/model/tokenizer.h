@@ -76,6 +76,9 @@ class Tokenizer {
   // The VMs that the recording's context tells by now, before their events: the PCI layouts of
   // those that are new in it are where their devices are to begin with.
   void know(std::span<const trace::VmInfo> vms);
+  // Where the PCI devices of a VM are by now: what its context told, as the events since changed
+  // it.
+  trace::PciLayout layout(std::uint16_t vm, const trace::PciLayout& told) const;
   // Any event but a loss.
   Token operator()(const trace::Event& event);
   // A loss: what was latched (indices, phases) is no longer known. Learned BARs stay.

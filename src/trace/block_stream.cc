@@ -48,14 +48,17 @@ bool looks_torn(std::string_view rest) {
 Result<BlockStream> BlockStream::open(const std::string& path) {
   auto fd = open_for_reading(path);
   if (!fd) return std::move(fd).error();
-  BlockStream stream{ByteInput(std::move(*fd))};
-  if (auto done = stream.read_file_head(path); !done) return std::move(done).error();
+  return open(ByteInput(std::move(*fd)), path == "-" ? "standard input" : escape_terminal(path));
+}
+
+Result<BlockStream> BlockStream::open(ByteInput input, const std::string& place) {
+  BlockStream stream(std::move(input));
+  if (auto done = stream.read_file_head(place); !done) return std::move(done).error();
   return stream;
 }
 
 // A damaged file head is no reason to give up a recording if its first block still stands behind.
-Status BlockStream::read_file_head(const std::string& path) {
-  std::string place = path == "-" ? "standard input" : escape_terminal(path);
+Status BlockStream::read_file_head(const std::string& place) {
   auto first = input_.peek(kFileHeadBytes + kBlockHeadBytes);
   if (!first) return std::move(first).error().in(place);
   auto head = parse_file_head(*first, FileType::trace, kTraceVersion);

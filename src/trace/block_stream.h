@@ -37,6 +37,8 @@ class BlockStream {
  public:
   // Reads the file head; `path` may be "-".
   static Result<BlockStream> open(const std::string& path);
+  // The same of bytes from elsewhere; `place` is for messages.
+  static Result<BlockStream> open(ByteInput input, const std::string& place);
 
   enum class Step { block, gap, end };
   Result<Step> next();
@@ -64,7 +66,7 @@ class BlockStream {
 
  private:
   explicit BlockStream(ByteInput input) : input_(std::move(input)) {}
-  Status read_file_head(const std::string& path);
+  Status read_file_head(const std::string& place);
   Step at_block(const BlockHead& head);
   Result<bool> pass_index(std::size_t frame_bytes);
   Result<bool> pass_torn_tail();

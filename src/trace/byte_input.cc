@@ -39,13 +39,21 @@ Status ByteInput::fill(std::size_t count) {
   }
   if (count > buffer_.size()) buffer_.resize(count + kStep);
   while (held() < count && !ended_) {
-    ssize_t got = ::read(fd_.get(), buffer_.data() + end_, buffer_.size() - end_);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return errno_error("reading");
-    ended_ = got == 0;
-    end_ += static_cast<std::size_t>(got);
+    auto got = read_some(std::span(buffer_).subspan(end_));
+    if (!got) return std::move(got).error();
+    ended_ = *got == 0;
+    end_ += *got;
   }
   return {};
+}
+
+Result<std::size_t> ByteInput::read_some(std::span<std::byte> out) {
+  if (pull_) return pull_(out);
+  for (;;) {
+    ssize_t got = ::read(fd_.get(), out.data(), out.size());
+    if (got >= 0) return static_cast<std::size_t>(got);
+    if (errno != EINTR) return errno_error("reading");
+  }
 }
 
 Result<std::span<const std::byte>> ByteInput::peek(std::size_t count) {

@@ -33,6 +33,7 @@ Result<std::uint16_t> ContextJoin::vm(std::size_t source, const Context& from,
   if (known != vms.end()) {
     known->vcpus = std::max(known->vcpus, info.vcpus);
     known->memory = std::max(known->memory, info.memory);
+    if (known->pci.functions.empty()) known->pci = info.pci;
   } else {
     if (vms.size() >= kAllVms) return input_error("more than 65535 VMs have no place in a trace");
     known = vms.insert(vms.end(), info);

@@ -5,7 +5,8 @@
 // Only what an event uses is entered, so a part of a trace names nobody whom it does not show.
 //
 // VMs of two traces are one if name, UUID, VMM and host pid are equal, processes if all that is
-// known of them is. The joined Context only grows, as every Context does.
+// known of them is. The PCI layout is that of whichever was entered first and has one. The joined
+// Context only grows, as every Context does.
 #pragma once
 
 #include <cstdint>
@@ -33,7 +34,9 @@ class ContextJoin {
   Status add_vms(std::size_t source, const Context& from);
 
   const Context& context() const { return context_; }
+  // To be changed before the context is handed on.
   TraceInfo& info() { return context_.info; }
+  VmInfo& vm(std::uint16_t number) { return context_.vms[number]; }
 
  private:
   using ProcessKey = std::tuple<std::uint16_t, std::int64_t, std::int64_t, std::uint64_t,

@@ -39,8 +39,19 @@ Status MergedSource::fill(Stream& stream) {
 }
 
 Status MergedSource::fill_all() {
-  for (std::size_t i = 0; i < streams_.size(); ++i) {
-    if (auto filled = fill(streams_[i]); !filled) return filled;
+  for (Stream& stream : streams_) {
+    if (auto filled = fill(stream); !filled) return filled;
+  }
+  return add_vms();
+}
+
+// Of a VM in several sources the layout counts that is from when the first of them began.
+Status MergedSource::add_vms() {
+  std::vector<std::size_t> order;
+  for (std::size_t i = 0; i < streams_.size(); ++i) order.push_back(i);
+  std::ranges::stable_sort(
+      order, {}, [this](std::size_t i) { return streams_[i].ended ? kNever : streams_[i].time(); });
+  for (std::size_t i : order) {
     if (auto added = join_.add_vms(i, streams_[i].source->context()); !added) return added;
   }
   return {};

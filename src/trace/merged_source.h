@@ -45,6 +45,7 @@ class MergedSource : public EventSource {
 
   MergedSource(std::vector<Stream> streams, JoinedClock clock);
   static Status fill(Stream& stream);
+  Status add_vms();
   Status fill_all();
   std::optional<std::size_t> earliest(std::uint64_t& next_best) const;
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Where the PCI devices of a VM were when a recording began, as its VMM told: for a VM that booted
-// long before, whose configuration traffic nobody saw. It travels with the VM in the trace's
-// context. The traffic in the trace itself knows better from there on.
+// long before, whose configuration traffic nobody saw; or when a part of a recording begins, as the
+// traffic before it told. It travels with the VM in the trace's context. The traffic in the trace
+// itself knows better from there on.
 //
 // The numbers are as somebody told them, a VMM or a file: overlapping, misaligned and endless
 // regions are possible, and whoever uses one looks at it first.
@@ -39,7 +40,7 @@ struct PciFunction {
 };
 
 struct PciLayout {
-  std::string from;  // who told: "QMP", "libvirt"; empty: nobody did
+  std::string from;  // who told: "QMP", "libvirt", "traffic"; empty: nobody did
   std::vector<PciFunction> functions;
 
   friend bool operator==(const PciLayout&, const PciLayout&) = default;

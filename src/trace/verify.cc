@@ -204,11 +204,17 @@ std::string_view name_of(Tampering kind) {
 }
 
 Result<TraceProof> verify_trace(const std::string& path) {
-  auto stream = BlockStream::open(path);
+  auto fd = open_for_reading(path);
+  if (!fd) return std::move(fd).error();
+  return verify_trace(ByteInput(*std::move(fd)),
+                      path == "-" ? "standard input" : escape_terminal(path));
+}
+
+Result<TraceProof> verify_trace(ByteInput input, const std::string& place) {
+  auto stream = BlockStream::open(std::move(input), place);
   if (!stream) return std::move(stream).error();
   auto proof = verify(*std::move(stream));
-  if (!proof)
-    return std::move(proof).error().in(path == "-" ? "standard input" : escape_terminal(path));
+  if (!proof) return std::move(proof).error().in(place);
   return proof;
 }
 

@@ -11,6 +11,7 @@
 
 #include "base/result.h"
 #include "base/sha256.h"
+#include "trace/byte_input.h"
 
 namespace iovm::trace {
 
@@ -47,5 +48,7 @@ struct TraceProof {
 
 // `path` may be "-". An error is for what is no trace; everything else is a finding.
 Result<TraceProof> verify_trace(const std::string& path);
+// A trace within something else; `place` is for messages.
+Result<TraceProof> verify_trace(ByteInput input, const std::string& place);
 
 }  // namespace iovm::trace

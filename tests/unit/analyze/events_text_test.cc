@@ -166,6 +166,38 @@ TEST(EventsText, VmsKeepTheirNamesAndEvents) {
   EXPECT_NE(parsed.events[0].process, parsed.events[1].process);
 }
 
+TEST(EventsText, LayoutsComeOutByteForByte) {
+  std::string text =
+      "# pci: 0 QMP 00:03.0 8086:100e 0200 - 0:mem:0xfeb80000:0x20000 1:io:0xc000:0x40\n"
+      "# pci: 0 QMP 00:1c.0 1b36:000c 0604 01-02 6:mem:0x0:0x800\n"
+      "# vm: 0 - -\n"
+      "# pci: 1 a%20b ff:1f.7 ffff:0000 0000 - 4:mem64:0xffffffffffffffff:0x0\n"
+      "# vm: 1 db -\n"
+      "# columns: t_ns vcpu pid comm kind dir addr size value vm\n"
+      "1 0 -1 - pio w 0x80 1 0x1 1\n";
+  EXPECT_EQ(round_trip(text), text);
+}
+
+TEST(EventsText, ALayoutOfEveryKindOfWrong) {
+  for (std::string words :
+       {"", "0", "0 QMP", "4096 QMP 00:03.0 8086:100e 0200 -", "0 - 00:03.0 8086:100e 0200",
+        "0 QMP 0:03.0 8086:100e 0200 -", "0 QMP 00:20.0 8086:100e 0200 -",
+        "0 QMP 00:03.8 8086:100e 0200 -", "0 QMP 00:03.0 8086-100e 0200 -",
+        "0 QMP 00:03.0 8086:100e 200 -", "0 QMP 00:03.0 8086:100e 0200 01",
+        "0 QMP 00:03.0 8086:100e 0200 01-0203", "0 QMP 00:03.0 8086:100e 0200 - 0:rom:0x0:0x1",
+        "0 QMP 00:03.0 8086:100e 0200 - 256:mem:0x0:0x1",
+        "0 QMP 00:03.0 8086:100e 0200 - 0:mem:0x0", "0 QMP 00:03.0 8086:100e 0200 - 0:mem:0x0:-1",
+        "0 QMP 00:03.0 8086:100e 0200 -  ", "0 QMP 00:03.0 8086:100e 0200 - a b c d e f g h",
+        "0 %zz 00:03.0 8086:100e 0200 -"}) {
+    EXPECT_THAT(parse("# pci: " + words + "\n").error, HasSubstr("line 1: pci: expected")) << words;
+  }
+  EXPECT_THAT(parse("1 0 -1 - pio w 0x80 1 0x1\n# pci: 0 QMP 00:03.0 8086:100e 0200 -\n").error,
+              HasSubstr("line 2: pci: a layout stands before the first event"));
+  std::string many;
+  for (int i = 0; i < 1025; ++i) many += "# pci: 0 QMP 00:03.0 8086:100e 0200 -\n";
+  EXPECT_THAT(parse(many).error, HasSubstr("line 1025: pci: more than 1024"));
+}
+
 TEST(EventsText, AVmThatAppearsLaterGetsItsColumnThen) {
   trace::Context context;
   context.vms = {vm_named("one")};

@@ -82,6 +82,9 @@ struct Machine {
     return names;
   }
   std::string name() { return names().back(); }
+  trace::PciLayout layout(const trace::PciLayout& told = {}) const {
+    return tokenizer.layout(0, told);
+  }
 };
 
 TEST(PciToldTest, TheSameMachineAttachedLateHasTheSymbolsThatItHasFromItsBoot) {
@@ -136,6 +139,45 @@ TEST(PciToldTest, OtherBusNumbersEndWhatWasToldBehindTheBridge) {
   machine.know(layout_of_machine());
   machine.guest.config_write(kBridge, 0x18, 0x00020200).load(0xfe800036, 0, 1);
   EXPECT_THAT(machine.name(), StartsWith("unassigned"));
+}
+
+TEST(PciToldTest, WhoBeginsWithTheLayoutThatTrafficToldHasTheSameSymbols) {
+  Machine from_boot, late;
+  boot(from_boot.guest);
+  from_boot.names();
+  trace::PciLayout layout = from_boot.layout();
+  EXPECT_EQ(layout.from, "traffic");
+  EXPECT_EQ(layout.functions.size(), 4U);
+  work(from_boot.guest);
+  late.know(layout);
+  work(late.guest);
+  EXPECT_EQ(late.names(), from_boot.names());
+}
+
+TEST(PciToldTest, ALayoutThatNobodyChangedStaysAsItWasTold) {
+  trace::PciLayout told = layout_of_machine();
+  told.functions[0].regions.push_back({trace::kRomRegion, true, false, 0, 0x40000});
+  std::swap(told.functions[0], told.functions[3]);
+  Machine machine;
+  machine.know(told);
+  work(machine.guest);
+  machine.names();
+  EXPECT_EQ(machine.layout(told), told);
+}
+
+TEST(PciToldTest, ALayoutHasWhatTheTrafficChangedAndKeepsTheRest) {
+  trace::PciLayout told = layout_of_machine();
+  told.functions[0].regions.push_back({trace::kRomRegion, true, false, 0, 0x40000});
+  Machine machine;
+  machine.know(told);
+  machine.guest.config_write(kNic, 0x10, 0xe0000000).config_write(kBridge, 0x18, 0x00020200);
+  machine.names();
+  trace::PciLayout now = machine.layout(told);
+  EXPECT_EQ(now.from, "QMP, traffic");
+  EXPECT_EQ(now.functions.size(), 3U);  // what was behind the bridge is not known there any more
+  told.functions[0].regions[0].address = 0xe0000000;
+  EXPECT_EQ(now.functions[0], told.functions[0]);
+  EXPECT_EQ(now.functions[2].secondary, 2);
 }
 
 TEST(PciToldTest, EachVmHasItsOwnLayout) {

@@ -84,6 +84,21 @@ TEST_F(MergeTest, NothingIsSortedWithinATrace) {
   EXPECT_THAT(times_, ElementsAre(10, 9, 20, 30));
 }
 
+TEST_F(MergeTest, ALayoutThatOnlyTheSecondTraceHasIsKept) {
+  Context second = recording(2, 5, "web");
+  second.vms[0].pci = {"QMP", {{.place = 0x18, .vendor = 0x8086, .device = 0x100e}}};
+  merge({{recording(1, 5, "web"), at({10})}, {second, at({20})}});
+  EXPECT_EQ(context_.vms[0].pci, second.vms[0].pci);
+}
+
+TEST_F(MergeTest, OfTwoLayoutsThatOfTheEarlierBeginningCounts) {
+  Context early = recording(1, 5, "web"), late = recording(2, 5, "web");
+  early.vms[0].pci = {"QMP", {{.place = 0x18, .vendor = 0x8086, .device = 0x100e}}};
+  late.vms[0].pci = {"libvirt", {{.place = 0x20, .vendor = 0x8086, .device = 0x100e}}};
+  merge({{late, at({20})}, {early, at({10})}});
+  EXPECT_EQ(context_.vms[0].pci, early.vms[0].pci);
+}
+
 TEST_F(MergeTest, TheSameMachineAndProcessAreOne) {
   merge({{recording(1, 5, "web"), at({10})}, {recording(2, 5, "web"), at({20})}});
   EXPECT_THAT(context_.vms, SizeIs(1));
