@@ -73,9 +73,25 @@ struct Evidence {
   static constexpr std::uint64_t kNear = 200;
 };
 
+// The rule that an alert of a known attack is of.
+struct ReportRule {
+  std::string id;
+  std::string about;
+  std::vector<std::string> references;
+  std::uint64_t hits = 0;
+};
+
+// Of MITRE ATT&CK.
+struct ReportTechnique {
+  std::string id;  // "T1611", "T1499.004"
+  std::string name;
+  std::string tactic;  // where it is known
+};
+
 struct ReportAlert {
   std::string id;
-  std::string rule;
+  std::string kind;  // detect's word: "window", "session", "rule", ...
+  std::string rule;  // in words
   std::string timestamp;
   int severity = 0;
   std::string trace;
@@ -85,7 +101,11 @@ struct ReportAlert {
   std::string device_key;  // "fdc", "8086:100e"
   std::optional<std::uint64_t> vcpu;
   std::vector<ReportActor> actors;
-  std::string volume;  // what there was far too much of, if anything
+  std::optional<ReportRule> known;  // as
+  std::optional<ReportTechnique> technique;
+  std::string stopped;  // how the VM was: detect's word; empty: it was not
+  std::string resume;   // what lets it go on
+  std::string volume;   // what there was far too much of, if anything
   double score = 0;
   double threshold = 0;
   double p_value = 1;
@@ -97,6 +117,7 @@ struct ReportAlert {
   std::uint64_t events = 0;
   std::uint64_t lost = 0;
   std::vector<std::string> sequence;
+  std::vector<std::string> sequence_names;  // the same, by their short names
   std::vector<ReportStep> steps;
   std::optional<Evidence> evidence;
   std::string no_evidence;               // why there is none
@@ -136,6 +157,9 @@ Status keep_matching(const EventFilter& filter, Report& report);
 // Reads the recording at `path` once and gives every alert that came from it its evidence.
 Status add_evidence(const std::string& path, Report& report);
 
+// Holds the first alerts against the sequences that training counted.
+void add_nearest(const model::ModelData& data, Report& report);
+
 // What a file is, for the report; nothing for a pipe. A failure is the caller's to judge.
 Status add_file(std::string_view role, const std::string& path, Report& report);
 
@@ -143,6 +167,12 @@ Status add_file(std::string_view role, const std::string& path, Report& report);
 std::string verdict(const Report& report);
 // What the recording cannot show, each in one sentence; the recording must be known.
 std::vector<std::string> blind_spots(const Report& report);
+// What keeps the VM from going on, in one sentence; empty where it was not stopped.
+std::string stop_sentence(const ReportAlert& alert);
+// The score beside the threshold, in the unit that it has; empty where there is none.
+std::string score_sentence(const ReportAlert& alert);
+// "T1611 Escape to Host (Privilege Escalation)"
+std::string technique_text(const ReportTechnique& technique);
 // Why a step is odd, in words.
 std::string_view novelty_text(const ReportStep& step);
 // An operation without the name of its device, if that is the one being talked about.

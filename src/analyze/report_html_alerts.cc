@@ -48,6 +48,16 @@ std::string lost(const ReportAlert& alert) {
                        alert.evidence->lost_near, Evidence::kNear);
 }
 
+// As text: a page that loads nothing leads nowhere either.
+std::string sources(const ReportAlert& alert) {
+  std::string text;
+  if (!alert.known) return text;
+  for (const std::string& source : alert.known->references) {
+    text += format("<li>{}</li>", html(source));
+  }
+  return text.empty() ? text : "<ul class=\"sources\">" + text + "</ul>";
+}
+
 void put_facts(const ReportAlert& alert, std::string& out) {
   out += "<dl class=\"facts\">\n";
   std::string where = alert.vm.empty() ? "the VM" : "VM " + html(alert.vm);
@@ -58,12 +68,13 @@ void put_facts(const ReportAlert& alert, std::string& out) {
           format("{} to {}, events {} to {}", time_text(alert, alert.first_time),
                  time_text(alert, alert.last_time), alert.first_event, alert.last_event));
   put_row(out, "who", who(alert));
-  put_row(out, "score",
-          format("{:.2f} against a threshold of {:.2f}; of normal blocks a share of {} scores as "
-                 "high",
-                 alert.score, alert.threshold, probability_text(alert.p_value)));
+  put_row(out, "VM stopped", entities(stop_sentence(alert)));
+  put_row(out, "score", entities(score_sentence(alert)));
   put_row(out, "volume", html(alert.volume));
   put_row(out, "lost", lost(alert));
+  if (alert.technique)
+    put_row(out, "ATT&amp;CK", entities(technique_text(*alert.technique)));
+  put_row(out, "sources", sources(alert));
   out += "</dl>\n";
 }
 
@@ -94,9 +105,15 @@ void put_context(const ReportStep& step, std::string_view device, std::string& o
 
 void put_step(const ReportAlert& alert, const ReportStep& step, std::string_view again,
               std::string& out) {
-  out += format("<li>\n<p class=\"at\">{}, event {}{}{}</p>\n<div class=\"pair\">\n",
-                time_text(alert, step.time), step.event, again,
+  out += format("<li>\n<p class=\"at\">{}, event {}{}{}</p>\n", time_text(alert, step.time),
+                step.event, again,
                 step.rip.empty() ? "" : format(", RIP <code>{}</code>", html(step.rip)));
+  if (step.novelty == "matched") {
+    out += format("<p class=\"op did alone\">{}</p>\n</li>\n",
+                  html(short_text(step.text, alert.device)));
+    return;
+  }
+  out += "<div class=\"pair\">\n";
   out += format(
       "<div class=\"did\"><h5>The guest</h5>\n<p class=\"op\">{}</p>\n<small>{}; probability {}, "
       "{:.1f} bits</small></div>\n<div class=\"usual\"><h5>Normal here</h5>\n",
@@ -111,7 +128,8 @@ void put_step(const ReportAlert& alert, const ReportStep& step, std::string_view
 // Steps that repeat the one before are told as its repetitions.
 void put_steps(const ReportAlert& alert, std::string& out) {
   if (alert.steps.empty()) return;
-  out += "<h4>The most abnormal steps</h4>\n<ol class=\"steps\">\n";
+  out += format("<h4>{}</h4>\n<ol class=\"steps\">\n",
+                alert.known ? "The steps of the attack" : "The most abnormal steps");
   for (std::size_t i = 0; i < alert.steps.size();) {
     std::string again;
     std::size_t next = i + 1;
@@ -158,12 +176,21 @@ void put_raw(const ReportAlert& alert, std::string& out) {
   out += "</pre>\n";
 }
 
+// "rule venom, 3 times "
+std::string known_as(const ReportAlert& alert) {
+  if (!alert.known) return {};
+  std::string times = alert.known->hits > 1 ? format(", {} times", alert.known->hits) : "";
+  return format("rule {}{} ", html(alert.known->id), times);
+}
+
 void put_alert(const ReportAlert& alert, std::size_t number, std::string& out) {
   out += format(
       "<article class=\"alert\" id=\"alert-{}\">\n<h3><span class=\"tag {}\">{}</span> {}</h3>\n"
-      "<p class=\"id\"><code>{}</code></p>\n",
+      "<p class=\"id\">{}<code>{}</code></p>\n",
       number, severity_word(alert.severity), severity_word(alert.severity), html(alert.rule),
-      html(alert.id));
+      known_as(alert), html(alert.id));
+  if (alert.known && !alert.known->about.empty())
+    out += format("<p class=\"about\">{}</p>\n", html(alert.known->about));
   put_facts(alert, out);
   put_steps(alert, out);
   put_nearest(alert, out);

@@ -86,8 +86,24 @@ void put_nearest(JsonWriter& json, const ReportAlert& alert) {
   json.end_array().end_object();
 }
 
+void put_known(JsonWriter& json, const ReportAlert& alert) {
+  if (alert.known) {
+    json.key("known").begin_object().member("id", alert.known->id);
+    json.member("about", alert.known->about);
+    put_texts(json, "references", alert.known->references);
+    json.member("hits", alert.known->hits).end_object();
+  }
+  if (alert.technique) {
+    json.key("technique").begin_object().member("id", alert.technique->id);
+    json.member("name", alert.technique->name);
+    put_text(json, "tactic", alert.technique->tactic);
+    json.end_object();
+  }
+}
+
 void put_alert(JsonWriter& json, const ReportAlert& alert) {
-  json.begin_object().member("id", alert.id).member("rule", alert.rule);
+  json.begin_object().member("id", alert.id).member("kind", alert.kind);
+  json.member("rule", alert.rule);
   json.member("timestamp", alert.timestamp).member("severity", alert.severity);
   json.member("trace", alert.trace).member("trace_id", alert.trace_id).member("vm", alert.vm);
   put_text(json, "device", alert.device);
@@ -95,7 +111,12 @@ void put_alert(JsonWriter& json, const ReportAlert& alert) {
   json.key("processes").begin_array();
   for (const ReportActor& actor : alert.actors) put_actor(json, actor);
   json.end_array();
-  if (!alert.volume.empty()) json.member("volume", alert.volume);
+  put_known(json, alert);
+  if (!alert.stopped.empty()) {
+    json.key("stopped").begin_object().member("how", alert.stopped);
+    json.member("resume", alert.resume).end_object();
+  }
+  put_text(json, "volume", alert.volume);
   json.member("score", alert.score).member("threshold", alert.threshold);
   json.member("p_value", alert.p_value);
   json.member("first_event", alert.first_event).member("last_event", alert.last_event);

@@ -82,10 +82,30 @@ ReportActor read_actor(const Json& json) {
   return actor;
 }
 
+std::optional<ReportRule> read_rule(const Json& rule, const Json& ours) {
+  if (text_of(rule, "id").empty()) return std::nullopt;
+  return ReportRule{text_of(rule, "id"), text_of(rule, "description"),
+                    texts_of(member(rule, "reference")), whole_of(ours, "hits")};
+}
+
+// A technique with a part that is meant more closely has that part's number and name.
+std::optional<ReportTechnique> read_technique(const Json& threat) {
+  Json technique = member(threat, "technique");
+  if (Json part = member(technique, "subtechnique")) technique = part;
+  if (text_of(technique, "id").empty()) return std::nullopt;
+  return ReportTechnique{text_of(technique, "id"), text_of(technique, "name"),
+                         text_of(member(threat, "tactic"), "name")};
+}
+
 ReportAlert read_alert(const Json& json, const Json& ours) {
   ReportAlert alert;
   alert.id = text_of(ours, "alert_id");
+  alert.kind = text_of(ours, "alert_kind");
   alert.rule = text_of(member(json, "rule"), "name");
+  alert.known = read_rule(member(json, "rule"), ours);
+  alert.technique = read_technique(member(json, "threat"));
+  alert.stopped = text_of(member(ours, "stopped"), "how");
+  alert.resume = text_of(member(ours, "stopped"), "resume");
   alert.timestamp = text_of(json, "@timestamp");
   alert.severity =
       static_cast<int>(std::min<std::uint64_t>(whole_of(member(json, "event"), "severity"), 100));
@@ -111,6 +131,7 @@ ReportAlert read_alert(const Json& json, const Json& ours) {
   alert.events = whole_of(window, "events");
   alert.lost = whole_of(ours, "lost");
   alert.sequence = texts_of(member(ours, "sequence"));
+  alert.sequence_names = texts_of(member(ours, "sequence_names"));
   each(member(ours, "steps"), [&](const Json& entry) { alert.steps.push_back(read_step(entry)); });
   return alert;
 }

@@ -205,6 +205,24 @@ std::string who_text(const ReportAlert& alert) {
   return out;
 }
 
+// The rule behind it, and what it rests on.
+std::string known_text(const ReportAlert& alert) {
+  std::string out;
+  if (alert.known) {
+    const ReportRule& rule = *alert.known;
+    out += labelled("rule", escape_terminal(rule.id) +
+                                (rule.hits > 1 ? format(", {} times", rule.hits) : ""));
+    out += labelled("", escape_terminal(rule.about));
+    std::string sources;
+    for (const std::string& source : rule.references) {
+      sources += (sources.empty() ? "" : "; ") + escape_terminal(source);
+    }
+    out += labelled("sources", sources);
+  }
+  if (alert.technique) out += labelled("ATT&CK", technique_text(*alert.technique));
+  return out;
+}
+
 std::string alert_text(const Report& report, std::size_t index) {
   const ReportAlert& alert = report.alerts[index];
   std::string out = wrapped(
@@ -213,12 +231,10 @@ std::string alert_text(const Report& report, std::size_t index) {
   out += labelled("when", when_text(alert));
   out += labelled("where", where_text(alert));
   out += who_text(alert);
+  out += known_text(alert);
+  out += labelled("stopped", stop_sentence(alert));
   bool by_rule = std::ranges::any_of(alert.steps, is_matched);
-  if (!by_rule) {
-    out += labelled("score", format("{:.2f} bits, threshold {:.2f}; of normal blocks a share of {} "
-                                    "scores as high",
-                                    alert.score, alert.threshold, probability_text(alert.p_value)));
-  }
+  out += labelled("score", score_sentence(alert));
   if (!alert.volume.empty()) out += labelled("volume", escape_terminal(alert.volume));
   out += labelled("lost", lost_text(alert));
   out += by_rule ? "\n  the steps of the attack\n" : "\n  the most abnormal steps\n";

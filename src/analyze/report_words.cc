@@ -128,6 +128,40 @@ std::vector<std::string> blind_spots(const Report& report) {
   return out;
 }
 
+std::string stop_sentence(const ReportAlert& alert) {
+  if (alert.stopped.empty()) return {};
+  std::string resume = escape_terminal(alert.resume);
+  if (alert.stopped == "in-exit")
+    return format("in the exit, before the VMM's devices saw the write; {} lets VM and write go on",
+                  resume);
+  if (alert.stopped == "signal")
+    return format("by SIGSTOP to the VMM, when the alarm was raised; {} lets it go on", resume);
+  if (alert.stopped == "monitor")
+    return format("by the VMM's monitor, which was told to at the alarm; {} there lets it go on",
+                  resume);
+  return format("{}; {} lets it go on", escape_terminal(alert.stopped), resume);
+}
+
+std::string score_sentence(const ReportAlert& alert) {
+  if (alert.kind == "rule") return {};
+  std::string share = probability_text(alert.p_value);
+  if (alert.kind == "session")
+    return format("{:.2f}, a session's, threshold {:.2f}; of normal sessions a share of {} scores "
+                  "as high",
+                  alert.score, alert.threshold, share);
+  if (alert.kind == "volume")
+    return format("{:.2f} doublings of what is usual, threshold {:.2f}", alert.score,
+                  alert.threshold);
+  return format("{:.2f} bits, threshold {:.2f}; of normal blocks a share of {} scores as high",
+                alert.score, alert.threshold, share);
+}
+
+std::string technique_text(const ReportTechnique& technique) {
+  std::string text = escape_terminal(technique.id) + " " + escape_terminal(technique.name);
+  return technique.tactic.empty() ? text
+                                  : text + " (" + escape_terminal(technique.tactic) + ")";
+}
+
 std::string_view novelty_text(const ReportStep& step) {
   if (step.novelty == "unknown-device") return "training never saw this device";
   if (step.novelty == "unknown-size") return "training never saw this register in this width";

@@ -53,8 +53,6 @@ Result<ExitStatus> run_explain(CommandLine& line) {
   if (options.before) return tell_changes(options, *filter);
   auto alerts = is_alerts(options);
   if (!alerts) return std::move(alerts).error();
-  if (*alerts && options.model)
-    return usage_error("alerts have their reasons already; -m goes with a trace");
 
   Explainer explainer(options, *std::move(filter));
   if (auto gathered = explainer.gather(*alerts); !gathered) return std::move(gathered).error();

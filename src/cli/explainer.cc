@@ -21,9 +21,6 @@
 namespace iovm::cli {
 namespace {
 
-// So many alerts are held against the sequences of training; it takes a while for each.
-constexpr std::size_t kMostNearest = 100;
-
 bool is_regular_file(const std::string& path) {
   struct stat status {};
   return ::stat(path.c_str(), &status) == 0 && S_ISREG(status.st_mode);
@@ -31,19 +28,13 @@ bool is_regular_file(const std::string& path) {
 
 class ReportSink : public detect::AlertSink {
  public:
-  ReportSink(analyze::Report& report, const model::ModelData& data)
-      : report_(report), data_(data) {}
+  explicit ReportSink(analyze::Report& report) : report_(report) {}
   Status closed(const detect::Alert& alert) override {
-    std::size_t before = report_.alerts.size();
-    auto added = analyze::add_alert(detect::alert_json(alert), report_);
-    if (added && report_.alerts.size() > before && before < kMostNearest)
-      report_.alerts.back().nearest = analyze::nearest_normal(data_, alert.sequence);
-    return added;
+    return analyze::add_alert(detect::alert_json(alert), report_);
   }
 
  private:
   analyze::Report& report_;
-  const model::ModelData& data_;
 };
 
 }  // namespace
@@ -65,13 +56,12 @@ Status Explainer::detect_in(const std::string& path) {
   model::Model model = data->model();
   auto reader = trace::TraceReader::open(path);
   if (!reader) return std::move(reader).error();
-  ReportSink sink(report_, *data);
+  ReportSink sink(report_);
   auto rules = detect::load_rules({}, true);
   if (!rules) return std::move(rules).error();
   detect::Detector detector(*data, model, path, sink);
   detect::RuleWatch rule_watch(*std::move(rules), path, true, sink);
   if (data->options.scheme == model::Scheme::devices) detector.watch(rule_watch);
-  report_.model = *options_.model;
   if (options_.page) {
     auto overview = analyze::take_overview(**reader, filter_, detector);
     if (!overview) return std::move(overview).error();
@@ -80,9 +70,26 @@ Status Explainer::detect_in(const std::string& path) {
     return ran;
   }
   report_.damage = (*reader)->damage();
-  data->ngrams = {};
-  data->sets = {};
-  report_.learned = analyze::ModelFacts{*options_.model, 0, *std::move(data)};
+  lend(*std::move(data));
+  return {};
+}
+
+// What the report takes from the model: its sequences, and where its threshold is from.
+void Explainer::lend(model::ModelData data) {
+  analyze::add_nearest(data, report_);
+  data.ngrams = {};
+  data.sets = {};
+  report_.model = *options_.model;
+  report_.learned = analyze::ModelFacts{*options_.model, 0, std::move(data)};
+}
+
+// Of alerts that have their reasons already, only what the alerts do not have.
+Status Explainer::read_alerts() {
+  if (auto added = analyze::add_alerts_file(options_.path, report_); !added) return added;
+  if (!options_.model) return {};
+  auto data = model::read_model(*options_.model);
+  if (!data) return std::move(data).error();
+  lend(*std::move(data));
   return {};
 }
 
@@ -186,7 +193,7 @@ Status Explainer::keep_only(const std::string& id) {
 }
 
 Status Explainer::gather(bool alerts) {
-  Status gathered = alerts ? analyze::add_alerts_file(options_.path, report_) : explain_trace();
+  Status gathered = alerts ? read_alerts() : explain_trace();
   if (!gathered) return gathered;
   if (options_.alert) {
     if (auto kept = keep_only(*options_.alert); !kept) return kept;

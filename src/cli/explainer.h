@@ -40,6 +40,8 @@ class Explainer {
  private:
   Status explain_trace();
   Status detect_in(const std::string& path);
+  Status read_alerts();
+  void lend(model::ModelData data);
   Status look_into_traces();
   Status look_around();
   Status name_files(bool alerts);

@@ -65,6 +65,20 @@ std::string_view name_of(AlertKind kind) {
   return "window";
 }
 
+std::string_view name_of(Stop stop) {
+  switch (stop) {
+    case Stop::none:
+      return "none";
+    case Stop::monitor:
+      return "monitor";
+    case Stop::signal:
+      return "signal";
+    case Stop::in_exit:
+      return "in-exit";
+  }
+  return "none";
+}
+
 std::string_view name_of(Novelty novelty) {
   switch (novelty) {
     case Novelty::none:
@@ -114,6 +128,12 @@ int severity_of(const Alert& alert) {
   if (from_user_space(alert)) return 99;
   if (alert.score >= 2 * alert.threshold) return 73;
   return strongest(alert) == Novelty::none && !alert.excess ? 21 : 47;
+}
+
+std::string resume_of(const Alert& alert) {
+  if (alert.stop == Stop::none) return {};
+  return alert.stop == Stop::monitor ? "cont"
+                                     : iovm::format("kill -CONT {}", alert.stream.vmm_pid);
 }
 
 }  // namespace iovm::detect

@@ -35,6 +35,16 @@ enum class AlertKind : std::uint8_t {
 // "window", "unseen", "volume", "session", "user-space", "rule"
 std::string_view name_of(AlertKind kind);
 
+// What keeps the VM from going on since the alarm.
+enum class Stop : std::uint8_t {
+  none,
+  monitor,  // the VMM was told to, by its monitor (QMP); what it answered nobody waited for
+  signal,   // SIGSTOP to the VMM
+  in_exit,  // SIGSTOP in the exit of the write, which the VMM has not seen
+};
+// "none", "monitor", "signal", "in-exit"
+std::string_view name_of(Stop stop);
+
 // Whose stream it is. What the stream is not divided by, is not set.
 struct StreamName {
   std::string trace;  // the path, or "live"
@@ -123,7 +133,6 @@ struct RuleHit {
   std::string attack_version;
   std::string about;
   std::uint64_t hits = 1;  // how often in the episode
-  bool stopped = false;    // the VMM is stopped, and has not seen the write
 };
 
 struct Alert {
@@ -155,12 +164,15 @@ struct Alert {
   std::vector<Space> spaces;       // at most kMaxActors
   std::uint64_t lost = 0;          // events lost so far in the recording
   std::int64_t utc_offset_ns = 0;  // of the recording: UTC minus the times above; 0 unknown
+  Stop stop = Stop::none;
 };
 
 // The alert in one phrase: its strongest kind of step, "unknown access to a known device".
 std::string_view rule_of(const Alert& alert);
 // 21 low, 47 medium, 73 high, 99 critical, as security tools count.
 int severity_of(const Alert& alert);
+// What lets the VM go on, as one would type it; empty where it was not stopped.
+std::string resume_of(const Alert& alert);
 
 std::string_view name_of(Novelty novelty);  // "rare", "new-sequence", "unknown-value", ...
 

@@ -34,7 +34,12 @@ void FlightRecorder::keep(const trace::Context& context, std::span<const trace::
   }
 }
 
-void FlightRecorder::alarm(const Alert& alert) {
+Stop FlightRecorder::alarm(const Alert& alert) {
+  begin(alert);
+  return Stop::none;
+}
+
+void FlightRecorder::begin(const Alert& alert) {
   until_ = alert.alarm_time + window_;
   if (writer_ || context_ == nullptr) return;
   trace::TraceInfo info = context_->info;

@@ -32,13 +32,14 @@ class FlightRecorder : public Response {
 
   // Events as they come, all of them.
   void keep(const trace::Context& context, std::span<const trace::Event> events);
-  void alarm(const Alert& alert) override;
+  Stop alarm(const Alert& alert) override;
   // Now and then, also when no events come: what is written is on the disk soon.
   void tick();
   // The trace that is being written is complete.
   void finish();
 
  private:
+  void begin(const Alert& alert);
   void write(std::span<const trace::Event> events);
   void give_up(const Error& error);
 

@@ -107,12 +107,12 @@ void put_ours(JsonWriter& json, const Alert& alert) {
     }
     json.end_array();
   }
+  if (alert.stop != Stop::none) {
+    json.key("stopped").begin_object().member("how", name_of(alert.stop));
+    json.member("resume", resume_of(alert)).end_object();
+  }
   if (alert.rule) {
     json.member("hits", alert.rule->hits);
-    if (alert.rule->stopped) {
-      json.key("stopped").begin_object();
-      json.member("resume", iovm::format("kill -CONT {}", alert.stream.vmm_pid)).end_object();
-    }
   } else {
     json.key("score").begin_object().member("value", alert.score);
     json.member("threshold", alert.threshold).member("p_value", alert.p_value).end_object();
@@ -124,6 +124,8 @@ void put_ours(JsonWriter& json, const Alert& alert) {
   if (alert.excess) put_excess(json, *alert.excess);
   json.key("sequence").begin_array();
   for (const model::Operation& o : alert.sequence) json.value(model::describe(o));
+  json.end_array().key("sequence_names").begin_array();
+  for (const model::Operation& o : alert.sequence) json.value(model::short_name(o));
   json.end_array().key("steps").begin_array();
   for (const Step& step : alert.steps) put_step(json, step);
   json.end_array().member("lost", alert.lost);

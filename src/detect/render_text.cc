@@ -60,10 +60,21 @@ std::string how_sure(const Alert& alert) {
 }
 
 std::string stop_text(const Alert& alert) {
-  return iovm::format(
-      "    the VMM is stopped, its devices have not seen this write: kill -CONT {} lets both go "
-      "on\n",
-      alert.stream.vmm_pid);
+  std::string resume = resume_of(alert);
+  switch (alert.stop) {
+    case Stop::none:
+      return {};
+    case Stop::in_exit:
+      return iovm::format(
+          "    the VMM is stopped, its devices have not seen this write: {} lets both go on\n",
+          resume);
+    case Stop::signal:
+      return iovm::format("    the VMM is stopped since the alarm: {} lets it go on\n", resume);
+    case Stop::monitor:
+      return iovm::format(
+          "    the VMM was told to stop the guest: {} in its monitor lets it go on\n", resume);
+  }
+  return {};
 }
 
 }  // namespace
@@ -107,8 +118,7 @@ std::string alert_text(const Alert& alert, Phase phase) {
   if (phase == Phase::closed) return text;
   if (alert.excess) text += "    " + describe(*alert.excess) + "\n";
   for (const Step& step : alert.steps) text += step_text(step);
-  if (alert.rule && alert.rule->stopped) text += stop_text(alert);
-  return text;
+  return text + stop_text(alert);
 }
 
 std::string score_text(const StreamScore& score, const trace::Context& context, double threshold) {

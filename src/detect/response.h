@@ -2,7 +2,8 @@
 //
 // What happens at an alarm beside telling it: a command is run, the VM is stopped, the events
 // around are kept. Each is a Response; RespondingSink hands them the alert as soon as it is known,
-// before it is printed: live when it opens, else when it is whole.
+// before it is printed: live when it opens, else when it is whole. What stopped the VM stands in the
+// alert that the later ones get and that is told.
 //
 // The reader of the kernel's rings must not wait for a command or a monitor socket: such work goes
 // to Workers, which are few, take few jobs in advance, and turn away what is more. What a response
@@ -12,6 +13,7 @@
 #include <condition_variable>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -29,7 +31,8 @@ using Say = std::function<void(std::string_view)>;
 class Response {
  public:
   virtual ~Response() = default;
-  virtual void alarm(const Alert& alert) = 0;
+  // Gives what it did to the VM.
+  virtual Stop alarm(const Alert& alert) = 0;
 };
 
 class RespondingSink : public AlertSink {
@@ -37,24 +40,16 @@ class RespondingSink : public AlertSink {
   RespondingSink(AlertSink& next, std::vector<std::unique_ptr<Response>>& responses, bool live)
       : next_(next), responses_(responses), live_(live) {}
 
-  Status opened(const Alert& alert) override {
-    if (live_) respond(alert);
-    return next_.opened(alert);
-  }
-  Status closed(const Alert& alert) override {
-    // A session's alert opens and closes at once, at the end: it has been answered.
-    if (!live_) respond(alert);
-    return next_.closed(alert);
-  }
+  Status opened(const Alert& alert) override;
+  Status closed(const Alert& alert) override;
 
  private:
-  void respond(const Alert& alert) {
-    for (auto& response : responses_) response->alarm(alert);
-  }
+  Alert answered(const Alert& alert);
 
   AlertSink& next_;
   std::vector<std::unique_ptr<Response>>& responses_;
   bool live_;
+  std::map<std::string, Stop> stopped_;  // by the id of an alert that is still open
 };
 
 // A few threads that do jobs one after the other.

@@ -88,12 +88,12 @@ class RunCommand : public Response {
   RunCommand(std::string command, Workers& workers, Say say)
       : command_(std::move(command)), workers_(workers), say_(std::move(say)) {}
 
-  void alarm(const Alert& alert) override {
+  Stop alarm(const Alert& alert) override {
     bool taken = workers_.take(
         [command = command_, json = alert_json(alert), say = say_] { run(command, json, say); });
-    if (taken) return;
-    if (left_out_.fetch_add(1) == 0)
+    if (!taken && left_out_.fetch_add(1) == 0)
       say_("--on-alert exec: too many commands wait; alerts are not handed on");
+    return Stop::none;
   }
   ~RunCommand() override {
     std::uint64_t count = left_out_.load();

@@ -45,23 +45,24 @@ class StopVmm : public Response {
  public:
   explicit StopVmm(Say say) : say_(std::move(say)) {}
 
-  void alarm(const Alert& alert) override {
+  Stop alarm(const Alert& alert) override {
     std::int64_t pid = alert.stream.vmm_pid;
     if (pid <= 0) {
       say_("--on-alert pause: the VMM of " + vm_text(alert) + " is not known");
-      return;
+      return Stop::none;
     }
     // First the handle, then the look: it is this very process that is stopped.
     UniqueFd handle(static_cast<int>(::syscall(SYS_pidfd_open, static_cast<pid_t>(pid), 0)));
     if (!handle || !holds_vm(pid)) {
       say_("--on-alert pause: " + vm_text(alert) + " is gone");
-      return;
+      return Stop::none;
     }
     if (::syscall(SYS_pidfd_send_signal, handle.get(), SIGSTOP, nullptr, 0) != 0) {
       say_(errno_error("--on-alert pause: stopping " + vm_text(alert)).message());
-      return;
+      return Stop::none;
     }
     say_(iovm::format("{} is stopped (kill -CONT {} lets it go on)", vm_text(alert), pid));
+    return Stop::signal;
   }
 
  private:
@@ -141,13 +142,14 @@ class StopByQmp : public Response {
   StopByQmp(std::string path, Workers& workers, Say say)
       : path_(std::move(path)), workers_(workers), say_(std::move(say)) {}
 
-  void alarm(const Alert& alert) override {
+  Stop alarm(const Alert& alert) override {
     bool taken = workers_.take([path = path_, say = say_, vm = vm_text(alert)] {
       auto ok = qmp_stop(path);
       say(ok ? vm + " is stopped (cont in its monitor lets it go on)"
              : "--on-alert pause: " + ok.error().message());
     });
     if (!taken) say_("--on-alert pause: too many commands wait");
+    return taken ? Stop::monitor : Stop::none;
   }
 
  private:

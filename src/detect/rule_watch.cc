@@ -230,7 +230,7 @@ Status RuleWatch::tell_stop(const Sight& s, const Rule*& by) {
   if (by == nullptr) return {};
   Mark mark = mark_of(s.number, s.event, s.token.symbol);
   RuleEpisode episode(alert_of(*by, *set, std::span(&mark, 1), s));
-  episode.alert().rule->stopped = true;
+  episode.alert().stop = Stop::in_exit;
   episode.tell_actors(s.context);
   ++alerts_;
   if (auto ok = sink_.opened(episode.alert()); !ok) return ok;

@@ -38,6 +38,18 @@ model::ModelData data_of(std::vector<std::pair<std::vector<model::Symbol>, std::
   return data;
 }
 
+// By names and in words, as alerts have it.
+std::optional<NearestNormal> nearest_normal(const model::ModelData& data,
+                                            const std::vector<Operation>& sequence) {
+  std::vector<std::string> names;
+  std::vector<std::string> texts;
+  for (const Operation& operation : sequence) {
+    names.push_back(model::short_name(operation));
+    texts.push_back(model::describe(operation));
+  }
+  return NearestFinder(data).find(names, texts);
+}
+
 TEST(Nearest, AnotherValueIsNearerThanAnotherRegister) {
   auto data = data_of({{{4, 6, 6}, 90}, {{4, 5, 4}, 3}, {{4, 4, 5}, 2}});
   auto found = nearest_normal(data, std::vector{kStatus, kWrong, kStatus});
@@ -70,6 +82,33 @@ TEST(Nearest, OfEquallyNearOnesTheMostFrequentWins) {
 TEST(Nearest, ASequenceOfTrainingNeedsNoOther) {
   auto data = data_of({{{4, 5, 6}, 5}});
   EXPECT_FALSE(nearest_normal(data, std::vector{kStatus, kCommand, kData}));
+}
+
+TEST(Nearest, AnotherIndexIsNearerThanAnotherRegister) {
+  auto config = [](std::uint32_t index, std::uint64_t reg) {
+    Operation operation = port(reg, trace::Direction::write, 0, model::PcDevice::pci_config);
+    operation.space = model::Space::config;
+    operation.set(model::Mark::index);
+    operation.index = index;
+    return operation;
+  };
+  auto data = data_of({{{model::kNoSymbol, 4, 6}, 9}, {{model::kNoSymbol, 5, 6}, 1}});
+  data.alphabet = {config(3, 4), config(4, 0x10), kDisk};
+  auto found = nearest_normal(data, {config(4, 4), kDisk});
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->steps[0].normal, model::describe(config(3, 4)));
+}
+
+TEST(Nearest, HostileNamesAreOnlyUnknownOnes) {
+  auto data = data_of({{{4, 4, 6}, 5}});
+  NearestFinder finder(data);
+  for (std::string name : {"", ":", "[", "=", "fdc", "fdc:", "fdc:[:=@", "::::", "fdc:3f5:w1=[:"}) {
+    std::vector<std::string> names = {model::short_name(kStatus), name};
+    finder.find(names, names);
+  }
+  std::vector<std::string> names(100, model::short_name(kData));
+  EXPECT_TRUE(finder.find(names, names));
+  EXPECT_FALSE(finder.find(names, {}));
 }
 
 TEST(Nearest, ADeviceThatTrainingNeverSawHasNone) {

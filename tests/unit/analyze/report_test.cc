@@ -121,6 +121,68 @@ TEST(Report, JsonKeepsWhatTheAlertSaid) {
   EXPECT_EQ(alert.member("lost")->whole(), 7U);
 }
 
+// With members of `iovm` put before the others, or of the alert.
+Report report_with(std::string_view ours, std::string_view others = "") {
+  std::string json = kAlert;
+  json.insert(json.find("\"alert_id\""), ours);
+  json.insert(1, others);
+  return report_of(json);
+}
+
+TEST(Report, ASessionsScoreIsNoNumberOfBits) {
+  std::string text = render_text(report_with(R"("alert_kind":"session",)"));
+  EXPECT_THAT(text, HasSubstr("score    16.97, a session's, threshold 6.76; of normal sessions a "
+                              "share of 0.003 scores as "
+                              "high\n"));
+  EXPECT_THAT(render_text(report_with(R"("alert_kind":"volume",)")),
+              HasSubstr("score    16.97 doublings of what is usual, threshold 6.76\n"));
+  EXPECT_THAT(render_text(report_with(R"("alert_kind":"rule",)")), Not(HasSubstr("score")));
+}
+
+TEST(Report, ThatTheVmIsStoppedIsToldWithWhatLetsItGoOn) {
+  Report report = report_with(R"("stopped":{"how":"in-exit","resume":"kill -CONT 7"},)");
+  EXPECT_THAT(render_text(report), HasSubstr("stopped  in the exit, before the VMM's devices saw "
+                                             "the write; kill -CONT 7 lets VM"));
+  EXPECT_THAT(render_html(report), HasSubstr("<dt>VM stopped</dt><dd>in the exit, before"));
+  EXPECT_THAT(render_json(report),
+              HasSubstr(R"("stopped":{"how":"in-exit","resume":"kill -CONT 7"})"));
+  EXPECT_THAT(
+      render_text(report_with(R"("stopped":{"how":"signal","resume":"kill -CONT 7"},)")),
+      HasSubstr("stopped  by SIGSTOP to the VMM, when the alarm was raised; kill -CONT 7 lets"));
+  EXPECT_THAT(render_text(report_with(R"("stopped":{"how":"monitor","resume":"cont"},)")),
+              HasSubstr("stopped  by the VMM's monitor, which was told to at the alarm; cont"));
+  EXPECT_THAT(render_text(report_with(R"("stopped":{"how":"\u001b[2J","resume":""},)")),
+              HasSubstr("stopped  \\x1b[2J"));
+  EXPECT_THAT(render_text(report_of(kAlert)), Not(HasSubstr("stopped")));
+}
+
+TEST(Report, AKnownAttackIsToldWithItsTextItsSourcesAndItsTechnique) {
+  std::string_view threat =
+      R"("threat":{"tactic":{"id":"TA0040","name":"Impact"},"technique":{"id":"T1499","name":"x",)"
+      R"("subtechnique":{"id":"T1499.004","name":"Application or System Exploitation"}}},)";
+  std::string json = kAlert;
+  json.insert(json.find("\"name\":\"device access"),
+              R"("id":"venom","description":"It does not end.","reference":["CVE-1","<b>"],)");
+  json.insert(json.find("\"alert_id\""), R"("alert_kind":"rule","hits":3,)");
+  json.insert(1, threat);
+  Report report = report_of(json);
+  EXPECT_THAT(render_text(report),
+              HasSubstr("  rule     venom, 3 times\n           It does not end.\n"
+                        "  sources  CVE-1; <b>\n"
+                        "  ATT&CK   T1499.004 Application or System Exploitation (Impact)\n"));
+  std::string page = render_html(report);
+  EXPECT_THAT(page, HasSubstr("rule venom, 3 times <code>ab12-7-1</code>"));
+  EXPECT_THAT(page, HasSubstr("<p class=\"about\">It does not end.</p>"));
+  EXPECT_THAT(page, HasSubstr("<li>CVE-1</li><li>&lt;b&gt;</li>"));
+  EXPECT_THAT(page, HasSubstr("T1499.004 Application or System Exploitation (Impact)"));
+  auto parsed = JsonValue::parse(render_json(report));
+  ASSERT_TRUE(parsed);
+  JsonValue known = *parsed->member("alerts")->at(0).member("known");
+  EXPECT_EQ(known.member("id")->text(), "venom");
+  EXPECT_EQ(known.member("hits")->whole(), 3U);
+  EXPECT_EQ(known.member("references")->size(), 2U);
+}
+
 TEST(Report, WithoutTheRecordingItSaysWhyThereAreNoRawEvents) {
   Report report = report_of(kAlert);
   report.alerts.at(0).no_evidence = "gone";

@@ -130,6 +130,51 @@ TEST_F(ResponseTest, NobodyIsStoppedWhoHasNoVm) {
   EXPECT_EQ(said_[1].find('\x1b'), std::string::npos);
 }
 
+// Answers every alert with one thing, and keeps how the alert stood then.
+struct Answer : Response {
+  Answer(Stop stop, std::vector<Stop>& before) : stop_(stop), before_(before) {}
+  Stop alarm(const Alert& alert) override {
+    before_.push_back(alert.stop);
+    return stop_;
+  }
+  Stop stop_;
+  std::vector<Stop>& before_;
+};
+
+struct Told : AlertSink {
+  Status opened(const Alert& alert) override { return opened_with.push_back(alert.stop), Status(); }
+  Status closed(const Alert& alert) override { return closed_with.push_back(alert.stop), Status(); }
+  std::vector<Stop> opened_with;
+  std::vector<Stop> closed_with;
+};
+
+TEST_F(ResponseTest, WhatStoppedTheVmIsToldWithTheAlertAndToLaterResponses) {
+  std::vector<Stop> before;
+  std::vector<std::unique_ptr<Response>> responses;
+  for (Stop stop : {Stop::none, Stop::signal, Stop::none})
+    responses.push_back(std::make_unique<Answer>(stop, before));
+  Told told;
+  RespondingSink sink(told, responses, true);
+  ASSERT_TRUE(sink.opened(some_alert("one")));
+  ASSERT_TRUE(sink.closed(some_alert("other")));
+  ASSERT_TRUE(sink.closed(some_alert("one")));
+  EXPECT_THAT(before, ElementsAre(Stop::none, Stop::none, Stop::signal));
+  EXPECT_THAT(told.opened_with, ElementsAre(Stop::signal));
+  EXPECT_THAT(told.closed_with, ElementsAre(Stop::none, Stop::signal));
+}
+
+TEST_F(ResponseTest, OfAFileAlertsAreAnsweredWhenTheyAreWhole) {
+  std::vector<Stop> before;
+  std::vector<std::unique_ptr<Response>> responses;
+  responses.push_back(std::make_unique<Answer>(Stop::none, before));
+  Told told;
+  RespondingSink sink(told, responses, false);
+  ASSERT_TRUE(sink.opened(some_alert()));
+  EXPECT_THAT(before, IsEmpty());
+  ASSERT_TRUE(sink.closed(some_alert()));
+  EXPECT_THAT(before, SizeIs(1));
+}
+
 TEST_F(ResponseTest, AMonitorThatIsNotThereIsTold) {
   {
     Workers workers;

@@ -146,14 +146,14 @@ TEST_F(RuleWatchTest, EachStopOfTheVmIsAnAlertOfItsOwn) {
   hits(rule);
   ASSERT_THAT(alerts_.all, SizeIs(3));
   EXPECT_THAT(alerts_.opened_at, ElementsAre(0, 1, 2));
-  EXPECT_TRUE(alerts_.all[0].rule->stopped);
-  EXPECT_TRUE(alerts_.all[1].rule->stopped);
-  EXPECT_FALSE(alerts_.all[2].rule->stopped) << "a hit, at which nobody was stopped";
+  EXPECT_EQ(alerts_.all[0].stop, Stop::in_exit);
+  EXPECT_EQ(alerts_.all[1].stop, Stop::in_exit);
+  EXPECT_EQ(alerts_.all[2].stop, Stop::none) << "a hit, at which nobody was stopped";
   EXPECT_THAT(alert_text(alerts_.all[0], Phase::opened),
               HasSubstr("the VMM is stopped, its devices have not seen this write: kill -CONT "
                         "4711 lets both go on"));
   EXPECT_THAT(alert_json(alerts_.all[0], Phase::opened),
-              HasSubstr(R"("stopped":{"resume":"kill -CONT 4711"})"));
+              HasSubstr(R"("stopped":{"how":"in-exit","resume":"kill -CONT 4711"})"));
   EXPECT_THAT(alert_json(alerts_.all[2], Phase::opened), testing::Not(HasSubstr("stopped")));
 }
 
