@@ -96,6 +96,21 @@ Result<std::vector<std::string>> hits_in(const std::string& path,
   return std::move(hits.ids);
 }
 
+// How many of a rule's steps a recording has that does not hit it: of rules that are its first
+// steps alone, the longest that does.
+Result<std::size_t> steps_in(const std::string& path, const Rule& rule, const RuleSet& rules) {
+  for (std::size_t steps = rule.steps.size() - 1; steps > 0; --steps) {
+    auto part = std::make_shared<RuleSet>();
+    part->attack_version = rules.attack_version;
+    part->rules = {rule};
+    part->rules[0].steps.resize(steps);
+    auto ids = hits_in(path, part);
+    if (!ids) return std::move(ids).error();
+    if (!ids->empty()) return steps;
+  }
+  return std::size_t{0};
+}
+
 // tests/ID.KIND*.events beside the file.
 std::vector<std::string> tests_of(const std::string& file, const Rule& rule,
                                   const std::string& kind) {
@@ -146,7 +161,12 @@ class Tester {
       if (!ids) return std::move(ids).error();
       ++tests_;
       bool has = std::ranges::find(*ids, rule.id) != ids->end();
-      if (hit && !has) fail(rule, escape_terminal(path) + " is not hit");
+      if (hit && !has) {
+        auto done = steps_in(path, rule, *rules);
+        if (!done) return std::move(done).error();
+        fail(rule, format("{} is not hit: step {} of {} is not done", escape_terminal(path),
+                          *done + 1, rule.steps.size()));
+      }
       if (!hit && !ids->empty()) fail(rule, escape_terminal(path) + " is hit by " + ids->front());
     }
     return {};

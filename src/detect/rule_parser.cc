@@ -8,13 +8,12 @@
 #include "base/format.h"
 #include "base/text.h"
 #include "detect/rule_access.h"
+#include "detect/rule_facts.h"
 #include "detect/rule_inline.h"
 
 namespace iovm::detect {
 namespace {
 
-constexpr std::size_t kMaxReferences = 16;
-constexpr std::size_t kLongestText = 4000;
 constexpr std::size_t kLongestId = 64;
 
 bool is_id(std::string_view text) {
@@ -45,17 +44,9 @@ class Parser {
   std::optional<RuleFault> statement(Words& words);
   std::optional<RuleFault> begin_rule(Words& words);
   std::optional<RuleFault> property(Words& words);
-  std::optional<RuleFault> severity(Words& words);
-  std::optional<RuleFault> technique(Words& words);
-  std::optional<RuleFault> reference(Words& words);
-  std::optional<RuleFault> about(Words& words);
-  std::optional<RuleFault> per(Words& words);
-  std::optional<RuleFault> within(Words& words);
-  std::optional<RuleFault> unless(Words& words);
   std::optional<RuleFault> stops(Words& words);
   std::optional<RuleFault> without(Words& words);
   std::optional<RuleFault> more(Words& words);
-  std::optional<RuleFault> text(Words& words, std::string_view expected, std::string& into);
   std::optional<RuleFault> step(Words& words);
   std::optional<RuleFault> accesses(Words& words, std::uint32_t& bits);
   void end_of_rule();
@@ -101,78 +92,7 @@ std::optional<RuleFault> Parser::begin_rule(Words& words) {
     return words.fault_at(*id, "expected a new id: this file has a rule of that id before");
   }
   rule_->id = words.take()->text;
-  return text(words, "the rule's title in quotes", rule_->title);
-}
-
-std::optional<RuleFault> Parser::text(Words& words, std::string_view expected, std::string& into) {
-  const Word* word = words.peek();
-  if (word == nullptr || !word->quoted || word->text.empty()) return words.fault(expected);
-  if (into.size() + word->text.size() > kLongestText) {
-    return words.fault_at(*word, iovm::format("expected at most {} bytes", kLongestText));
-  }
-  if (!into.empty()) into += ' ';
-  into += words.take()->text;
-  return std::nullopt;
-}
-
-std::optional<RuleFault> Parser::severity(Words& words) {
-  const Word* name = words.peek();
-  auto severity = name == nullptr ? std::nullopt : severity_named(name->text);
-  if (!severity) return words.fault("low, medium, high or critical");
-  rule_->severity = *severity;
-  words.take();
-  return std::nullopt;
-}
-
-std::optional<RuleFault> Parser::technique(Words& words) {
-  const Word* word = words.peek();
-  auto found = word == nullptr ? attack_.techniques.end() : attack_.techniques.find(word->text);
-  if (found == attack_.techniques.end()) {
-    return words.fault(iovm::format(
-        "a technique of MITRE ATT&CK {} that attack.map has (T1611, ...)", attack_.version));
-  }
-  rule_->technique = found->second;
-  auto parent = attack_.techniques.find(word->text.substr(0, word->text.find('.')));
-  if (parent != attack_.techniques.end()) rule_->parent_technique = parent->second.name;
-  words.take();
-  return std::nullopt;
-}
-
-std::optional<RuleFault> Parser::reference(Words& words) {
-  const Word* word = words.peek();
-  if (word == nullptr || word->text.empty() || rule_->references.size() == kMaxReferences) {
-    return words.fault("a source: a CVE, an address, or a text in quotes (at most 16)");
-  }
-  rule_->references.emplace_back(words.take()->text);
-  return std::nullopt;
-}
-
-std::optional<RuleFault> Parser::about(Words& words) {
-  return text(words, "a text in quotes", rule_->about);
-}
-
-std::optional<RuleFault> Parser::per(Words& words) {
-  const Word* name = words.peek();
-  auto per = name == nullptr ? std::nullopt : per_named(name->text);
-  if (!per) return words.fault("device, process, vcpu or vm");
-  rule_->per = *per;
-  words.take();
-  return std::nullopt;
-}
-
-std::optional<RuleFault> Parser::within(Words& words) {
-  const Word* word = words.peek();
-  auto time = parse_duration(word == nullptr ? "" : word->text);
-  if (!time || time->count() <= 0) return words.fault("a time, as 500ms, 10s or 1h");
-  rule_->within = static_cast<std::uint64_t>(time->count());
-  words.take();
-  return std::nullopt;
-}
-
-std::optional<RuleFault> Parser::unless(Words& words) {
-  if (!words.take_if("model")) return words.fault("model");
-  rule_->unless_model = true;
-  return std::nullopt;
+  return read_rule_text(words, "the rule's title in quotes", rule_->title);
 }
 
 std::optional<RuleFault> Parser::stops(Words& words) {
@@ -198,14 +118,7 @@ std::optional<RuleFault> Parser::property(Words& words) {
     std::string_view name;
     std::optional<RuleFault> (Parser::*read)(Words&);
   };
-  static constexpr Line kLines[] = {{"severity", &Parser::severity},
-                                    {"technique", &Parser::technique},
-                                    {"ref", &Parser::reference},
-                                    {"about", &Parser::about},
-                                    {"per", &Parser::per},
-                                    {"within", &Parser::within},
-                                    {"unless", &Parser::unless},
-                                    {"inline", &Parser::stops},
+  static constexpr Line kLines[] = {{"inline", &Parser::stops},
                                     {"step", &Parser::step},
                                     {"without", &Parser::without},
                                     {"or", &Parser::more}};
@@ -214,6 +127,9 @@ std::optional<RuleFault> Parser::property(Words& words) {
     if (line.name != "or") last_ = nullptr;
     return (this->*line.read)(words);
   }
+  std::optional<RuleFault> fault;
+  last_ = nullptr;
+  if (reads_fact(words, *rule_, attack_, fault)) return fault;
   return words.fault(
       "severity, technique, ref, about, per, within, unless, inline, step, without, or, rule or "
       "disable");
