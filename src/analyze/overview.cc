@@ -16,34 +16,6 @@ using trace::Field;
 
 constexpr std::size_t kNoLane = ~std::size_t{0};
 
-// Adds to the last point, or a new one. A little out of order, as vCPUs can be: to the last.
-void add_to(std::vector<LanePoint>& points, LanePoint point) {
-  if (points.empty() || points.back().bucket < point.bucket) {
-    points.push_back(point);
-    return;
-  }
-  points.back().events += point.events;
-  points.back().surprise = std::max(points.back().surprise, point.surprise);
-}
-
-void halve(std::vector<LanePoint>& points) {
-  std::vector<LanePoint> wide;
-  for (LanePoint point : points) {
-    point.bucket /= 2;
-    add_to(wide, point);
-  }
-  points = std::move(wide);
-}
-
-// Both in order of time.
-std::vector<LanePoint> joined(const std::vector<LanePoint>& a, const std::vector<LanePoint>& b) {
-  std::vector<LanePoint> all;
-  std::vector<LanePoint> out;
-  std::ranges::merge(a, b, std::back_inserter(all), {}, &LanePoint::bucket, &LanePoint::bucket);
-  for (const LanePoint& point : all) add_to(out, point);
-  return out;
-}
-
 void add_lane(Lane& lane, const Lane& other) {
   lane.reads += other.reads;
   lane.writes += other.writes;
@@ -93,7 +65,9 @@ void OverviewTaker::count(const Event& event, const model::Token& token, double 
   Lane& lane = out_.lanes[number];
   bool user = !model::is_unknown(token.symbol) &&
               tokenizer_.alphabet().operation(token.symbol).has(model::Mark::user);
-  add_to(lane.points, {bucket, 1, static_cast<float>(surprise)});
+  LanePoint point{bucket, 1, static_cast<float>(surprise)};
+  add_point(lane.points, point);
+  streams_.add(number, event.process, point);
   ++(event.direction == trace::Direction::write ? lane.writes : lane.reads);
   lane.from_user_space += user ? 1 : 0;
   lane.largest = std::max(lane.largest, surprise);
@@ -160,6 +134,7 @@ void OverviewTaker::widen() {
   out_.bucket_ns *= 2;
   out_.buckets = (out_.buckets + 1) / 2;
   for (Lane& lane : out_.lanes) halve(lane.points);
+  streams_.halve();
   std::vector<LossPoint> wide;
   for (const LossPoint& point : out_.losses) {
     if (wide.empty() || wide.back().bucket < point.bucket / 2)
@@ -243,6 +218,10 @@ void OverviewTaker::take_processes(std::span<const std::size_t> places) {
 
 Overview OverviewTaker::finish() {
   take_registers();
+  out_.streams = streams_.take();
+  for (StreamLane& stream : out_.streams) {
+    if (!stream.others) stream.device = out_.lanes[stream.lane].device;
+  }
   take_processes(keep_first_lanes());
   return std::move(out_);
 }

@@ -5,7 +5,8 @@
 // what the source could not tell. `explain --html` draws it.
 //
 // One pass, and bounded whatever the recording is: a lane has at most kMaxBuckets points (where
-// time outgrows them, two become one), kFollowed devices have lanes, all further ones share one.
+// time outgrows them, two become one), kFollowed devices have lanes, all further ones share one;
+// the busiest streams, by process and device, have lanes beside them (analyze/stream_lanes.h).
 // Plain data once it is taken; names of processes are not in it, only their numbers.
 #pragma once
 
@@ -18,19 +19,13 @@
 #include <vector>
 
 #include "analyze/event_filter.h"
+#include "analyze/stream_lanes.h"
 #include "detect/detector.h"
 #include "model/tokenizer.h"
 #include "trace/context.h"
 #include "trace/event.h"
 
 namespace iovm::analyze {
-
-// What happened on a lane in one bucket of time.
-struct LanePoint {
-  std::uint32_t bucket = 0;
-  std::uint32_t events = 0;
-  float surprise = 0;  // the largest windowed score, in bits
-};
 
 // A register of a device, read or written: how often.
 struct RegisterUse {
@@ -83,6 +78,7 @@ struct Overview {
   std::uint64_t events = 0;           // those that the filter lets through, without losses
   std::vector<Lane> lanes;            // the most surprising ones first, then the most active
   std::size_t more_devices = 0;       // that share the last lane
+  std::vector<StreamLane> streams;    // the weightiest; a last one is of all others
   std::vector<ProcessUse> processes;  // likewise
   std::uint64_t more_processes = 0;   // left out
   std::vector<LossPoint> losses;
@@ -130,6 +126,7 @@ class OverviewTaker : public detect::ScoreWatcher {
   Overview out_;
   std::uint64_t number_ = 0;
   bool began_ = false;
+  StreamLanes streams_;
   std::vector<std::size_t> lanes_;                         // by device index: in out_.lanes
   std::vector<std::uint64_t> symbols_;                     // events, by symbol
   std::vector<ProcessUse> known_;                          // by process index

@@ -83,7 +83,7 @@ void put_timeline(const Report& report, std::string& out) {
   if (!report.overview || report.overview->events == 0) return;
   out +=
       "<section id=\"timeline\" hidden>\n<h2>Timeline</h2>\n"
-      "<p class=\"note\">Drag to zoom, double-click for all of it.";
+      "<p class=\"note\"><span class=\"hint\">Drag to zoom, double-click for all of it.</span>";
   if (report.overview->scored)
     out +=
         " Surprise is the score of a stream's last events, in bits; above the dashed line it is an "

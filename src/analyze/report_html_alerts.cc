@@ -72,8 +72,7 @@ void put_facts(const ReportAlert& alert, std::string& out) {
   put_row(out, "score", entities(score_sentence(alert)));
   put_row(out, "volume", html(alert.volume));
   put_row(out, "lost", lost(alert));
-  if (alert.technique)
-    put_row(out, "ATT&amp;CK", entities(technique_text(*alert.technique)));
+  if (alert.technique) put_row(out, "ATT&amp;CK", entities(technique_text(*alert.technique)));
   put_row(out, "sources", sources(alert));
   out += "</dl>\n";
 }
@@ -108,11 +107,6 @@ void put_step(const ReportAlert& alert, const ReportStep& step, std::string_view
   out += format("<li>\n<p class=\"at\">{}, event {}{}{}</p>\n", time_text(alert, step.time),
                 step.event, again,
                 step.rip.empty() ? "" : format(", RIP <code>{}</code>", html(step.rip)));
-  if (step.novelty == "matched") {
-    out += format("<p class=\"op did alone\">{}</p>\n</li>\n",
-                  html(short_text(step.text, alert.device)));
-    return;
-  }
   out += "<div class=\"pair\">\n";
   out += format(
       "<div class=\"did\"><h5>The guest</h5>\n<p class=\"op\">{}</p>\n<small>{}; probability {}, "
@@ -125,19 +119,42 @@ void put_step(const ReportAlert& alert, const ReportStep& step, std::string_view
   out += "</li>\n";
 }
 
+// "again at 5, 7": the events that repeat a step; gives the step after them.
+std::size_t skip_like(const ReportAlert& alert, std::size_t first, std::string& again) {
+  std::size_t next = first + 1;
+  for (; next < alert.steps.size() && is_like(alert.steps[first], alert.steps[next]); ++next) {
+    again += format("{} {}", again.empty() ? " and again at" : ",", alert.steps[next].event);
+  }
+  return next;
+}
+
+// Of a rule: what was done, and nothing to weigh.
+void put_matched(const ReportAlert& alert, std::string& out) {
+  out +=
+      "<h4>The steps of the attack</h4>\n<div class=\"wide\"><table class=\"matched\">\n"
+      "<thead><tr><th>when</th><th>event</th><th>the guest</th></tr></thead>\n<tbody>\n";
+  for (std::size_t i = 0; i < alert.steps.size();) {
+    const ReportStep& step = alert.steps[i];
+    std::string again;
+    i = skip_like(alert, i, again);
+    std::string rip = step.rip.empty() ? "" : format(" <small>RIP {}</small>", html(step.rip));
+    out += format("<tr><td>{}</td><td>{}{}</td><td class=\"op\">{}{}</td></tr>\n",
+                  time_text(alert, step.time), step.event, again,
+                  html(short_text(step.text, alert.device)), rip);
+  }
+  out += "</tbody></table></div>\n";
+}
+
 // Steps that repeat the one before are told as its repetitions.
 void put_steps(const ReportAlert& alert, std::string& out) {
   if (alert.steps.empty()) return;
-  out += format("<h4>{}</h4>\n<ol class=\"steps\">\n",
-                alert.known ? "The steps of the attack" : "The most abnormal steps");
+  if (alert.steps.front().novelty == "matched") return put_matched(alert, out);
+  out += "<h4>The most abnormal steps</h4>\n<ol class=\"steps\">\n";
   for (std::size_t i = 0; i < alert.steps.size();) {
+    const ReportStep& step = alert.steps[i];
     std::string again;
-    std::size_t next = i + 1;
-    for (; next < alert.steps.size() && is_like(alert.steps[i], alert.steps[next]); ++next) {
-      again += format("{} {}", again.empty() ? " and again at" : ",", alert.steps[next].event);
-    }
-    put_step(alert, alert.steps[i], again, out);
-    i = next;
+    i = skip_like(alert, i, again);
+    put_step(alert, step, again, out);
   }
   out += "</ol>\n";
 }
@@ -176,11 +193,11 @@ void put_raw(const ReportAlert& alert, std::string& out) {
   out += "</pre>\n";
 }
 
-// "rule venom, 3 times "
+// "rule venom, 3 times; "
 std::string known_as(const ReportAlert& alert) {
   if (!alert.known) return {};
   std::string times = alert.known->hits > 1 ? format(", {} times", alert.known->hits) : "";
-  return format("rule {}{} ", html(alert.known->id), times);
+  return format("rule <b>{}</b>{}; ", html(alert.known->id), times);
 }
 
 void put_alert(const ReportAlert& alert, std::size_t number, std::string& out) {

@@ -75,13 +75,40 @@ std::string inert(std::string_view json) {
 }
 
 // Each point as three numbers: buckets since the one before, events, tenths of a bit.
-void put_points(const Lane& lane, JsonWriter& json) {
+void put_points(const std::vector<LanePoint>& points, JsonWriter& json) {
   std::uint32_t last = 0;
   json.key("points").begin_array();
-  for (const LanePoint& point : lane.points) {
+  for (const LanePoint& point : points) {
     json.value(point.bucket - last).value(point.events);
     json.value(static_cast<unsigned>(std::lround(std::max(point.surprise, 0.0F) * 10)));
     last = point.bucket;
+  }
+  json.end_array();
+}
+
+std::string stream_name(const StreamLane& stream, const trace::Context& context) {
+  if (stream.others) return "all others";
+  std::string device = stream.device.empty() ? "other devices" : escape_terminal(stream.device);
+  if (stream.process >= context.processes.size())
+    return format("{}, process {}", device,
+                  trace::name_of(static_cast<trace::Unknown>(stream.process)));
+  const trace::GuestProcess& process = context.processes[stream.process];
+  std::string name = escape_terminal(process.comm);
+  if (process.pid >= 0) name += format(" ({})", process.pid);
+  return format("{}, {}", name, device);
+}
+
+// The same time by who did it; where nobody is known, it would be the devices once more.
+void put_streams(const Report& report, JsonWriter& json) {
+  json.key("streams").begin_array();
+  const auto& streams = report.overview->streams;
+  bool known = report.recording && std::ranges::any_of(streams, [](const StreamLane& stream) {
+                 return !stream.others && stream.process < trace::kFirstUnknown;
+               });
+  for (std::size_t i = 0; known && i < streams.size(); ++i) {
+    json.begin_object().member("name", stream_name(streams[i], report.recording->context));
+    put_points(streams[i].points, json);
+    json.end_object();
   }
   json.end_array();
 }
@@ -180,10 +207,12 @@ void put_data(const Report& report, std::string& out) {
   for (const Lane& lane : seen.lanes) {
     json.begin_object().member("name", escape_terminal(lane.device));
     json.member("largest", lane.largest);
-    put_points(lane, json);
+    put_points(lane.points, json);
     json.end_object();
   }
-  json.end_array().key("losses").begin_array();
+  json.end_array();
+  put_streams(report, json);
+  json.key("losses").begin_array();
   for (const LossPoint& point : seen.losses) {
     json.begin_array().value(point.bucket).value(point.lost).end_array();
   }

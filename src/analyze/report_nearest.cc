@@ -11,6 +11,8 @@ void add_nearest(const model::ModelData& data, Report& report) {
   NearestFinder finder(data);
   for (std::size_t i = 0; i < std::min(report.alerts.size(), kMost); ++i) {
     ReportAlert& alert = report.alerts[i];
+    // A rule's steps did not come one right after the other.
+    if (alert.kind == "rule") continue;
     alert.nearest = finder.find(alert.sequence_names, alert.sequence);
   }
 }

@@ -210,8 +210,8 @@ std::string known_text(const ReportAlert& alert) {
   std::string out;
   if (alert.known) {
     const ReportRule& rule = *alert.known;
-    out += labelled("rule", escape_terminal(rule.id) +
-                                (rule.hits > 1 ? format(", {} times", rule.hits) : ""));
+    out += labelled(
+        "rule", escape_terminal(rule.id) + (rule.hits > 1 ? format(", {} times", rule.hits) : ""));
     out += labelled("", escape_terminal(rule.about));
     std::string sources;
     for (const std::string& source : rule.references) {

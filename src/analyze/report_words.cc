@@ -146,9 +146,10 @@ std::string score_sentence(const ReportAlert& alert) {
   if (alert.kind == "rule") return {};
   std::string share = probability_text(alert.p_value);
   if (alert.kind == "session")
-    return format("{:.2f}, a session's, threshold {:.2f}; of normal sessions a share of {} scores "
-                  "as high",
-                  alert.score, alert.threshold, share);
+    return format(
+        "{:.2f}, a session's, threshold {:.2f}; of normal sessions a share of {} scores "
+        "as high",
+        alert.score, alert.threshold, share);
   if (alert.kind == "volume")
     return format("{:.2f} doublings of what is usual, threshold {:.2f}", alert.score,
                   alert.threshold);
@@ -158,8 +159,7 @@ std::string score_sentence(const ReportAlert& alert) {
 
 std::string technique_text(const ReportTechnique& technique) {
   std::string text = escape_terminal(technique.id) + " " + escape_terminal(technique.name);
-  return technique.tactic.empty() ? text
-                                  : text + " (" + escape_terminal(technique.tactic) + ")";
+  return technique.tactic.empty() ? text : text + " (" + escape_terminal(technique.tactic) + ")";
 }
 
 std::string_view novelty_text(const ReportStep& step) {

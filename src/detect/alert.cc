@@ -132,8 +132,7 @@ int severity_of(const Alert& alert) {
 
 std::string resume_of(const Alert& alert) {
   if (alert.stop == Stop::none) return {};
-  return alert.stop == Stop::monitor ? "cont"
-                                     : iovm::format("kill -CONT {}", alert.stream.vmm_pid);
+  return alert.stop == Stop::monitor ? "cont" : iovm::format("kill -CONT {}", alert.stream.vmm_pid);
 }
 
 }  // namespace iovm::detect

@@ -2,8 +2,8 @@
 //
 // What happens at an alarm beside telling it: a command is run, the VM is stopped, the events
 // around are kept. Each is a Response; RespondingSink hands them the alert as soon as it is known,
-// before it is printed: live when it opens, else when it is whole. What stopped the VM stands in the
-// alert that the later ones get and that is told.
+// before it is printed: live when it opens, else when it is whole. What stopped the VM stands in
+// the alert that the later ones get and that is told.
 //
 // The reader of the kernel's rings must not wait for a command or a monitor socket: such work goes
 // to Workers, which are few, take few jobs in advance, and turn away what is more. What a response

@@ -143,9 +143,26 @@ def check_attack(browser, page_file, out):
     page.pdf(out / "attack.pdf")
     bare = browser.open(address, script=False)
     text = bare.value("document.body.innerText")
-    for words in ("floppy controller", "Normal here", "nearest normal sequence", "Raw events", "Who did it", "threshold"):
+    for words in ("floppy controller", "Normal here", "nearest normal sequence", "Raw events", "Who did it", "threshold",
+                  "The steps of the attack", "https://xenbits.xen.org/xsa/advisory-133.html", "T1611 Escape to Host"):
         expect(words in text, f"without script the page does not say: {words}")
+    expect(bare.value("document.querySelectorAll('a, link, img').length") == 0, "the page leads somewhere")
     bare.screenshot(out / "attack-no-script.png")
+
+
+def check_sides(page):
+    """From lanes of devices to lanes of processes and back; what is zoomed to stays."""
+    lanes = "[...document.querySelectorAll('#lanes span')].map((s) => s.textContent)"
+    page.value("document.querySelectorAll('#tools button')[1].click()")
+    near, devices = shown(page), page.value(lanes)
+    page.value("document.querySelectorAll('#sides button')[1].click()")
+    processes = page.value(lanes)
+    expect(any("(266), floppy controller" in name for name in processes), f"no lane of a process: {processes}")
+    expect(shown(page) == near, "the other lanes show another time")
+    expect(inked(page, "rate") > 4, "the chart of processes is empty")
+    page.value("document.querySelectorAll('#sides button')[0].click()")
+    expect(page.value(lanes) == devices, "the lanes of devices do not come back")
+    page.value("document.querySelectorAll('#sides button')[1].click()")
 
 
 def check_hostile(browser, page_file, out):
@@ -154,6 +171,9 @@ def check_hostile(browser, page_file, out):
     expect(page.value("document.querySelectorAll('script').length") == 2, "a name ended a script")
     expect("<img src=x onerror=pwned()>" in page.value("document.body.innerText"), "the name is not shown as it is")
     page.screenshot(out / "hostile.png")
+    check_sides(page)
+    page.screenshot(out / "hostile-processes.png")
+    expect(page.value("document.querySelectorAll('img, b[onclick]').length") == 0, "a lane's name became markup")
     expect(not page.complaints, f"complaints: {page.complaints}")
     # The policy would stop it, too.
     page.value("document.body.insertAdjacentHTML('beforeend', '<img src=\"http://127.0.0.1:9/x\" onerror=\"window.pwned=1\">')")

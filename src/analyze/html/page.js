@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The timeline of the page that `iovm explain --html` writes. The page tells all without it; this
-// draws what the element #data holds: for each device its events and surprise, by bucket of time.
+// draws what the element #data holds: for each device, and for each process at a device, its events
+// and surprise, by bucket of time.
 //
 // Whatever is shown is summed up anew into as many cells as the chart has room for, so that the
 // picture is the same at any zoom (a spike is never thinned out) and 200,000 points cost one pass.
 // Names are set as text, never as markup.
 import uPlot from "../../../third_party/uplot/uPlot.esm.js";
+import { alone, decode, first, joined, palette, short, time } from "./parts.js";
 
 const source = document.getElementById("data");
 if (source) start(JSON.parse(source.textContent));
@@ -15,7 +17,8 @@ function start(data) {
   const section = document.getElementById("timeline");
   if (!section || data.length_ns === 0) return;
   section.hidden = false;
-  const lanes = data.lanes.map(decode);
+  const sets = { devices: data.lanes.map(decode), processes: data.streams.map(decode) };
+  let lanes = sets.devices;
   const view = { from: 0, to: data.length_ns / 1e9, whole: data.length_ns / 1e9 };
   const colours = palette();
   const charts = [];
@@ -108,10 +111,11 @@ function start(data) {
       ],
       series: [{}, ...lanes.map((lane, i) => ({
         label: lane.name,
+        show: lane.shown,
         stroke: () => colours.lanes[i % colours.lanes.length],
         width: 1.25,
         spanGaps: false,
-        points: { show: name === "surprise", size: 3, fill: () => colours.lanes[i % colours.lanes.length] },
+        points: { show: name === "surprise", size: 3, filter: alone, fill: () => colours.lanes[i % colours.lanes.length] },
         paths: uPlot.paths.stepped({ align: 1 }),
       }))],
       hooks: {
@@ -186,6 +190,21 @@ function start(data) {
     return made;
   }
 
+  // Whether lanes are of devices, or of what one process did on one.
+  function sides() {
+    if (sets.processes.length === 0) return;
+    const place = document.createElement("span");
+    place.id = "sides";
+    document.getElementById("tools").append(place);
+    const made = Object.keys(sets).map((side) =>
+      button(place, `By ${side === "devices" ? "device" : "process"}`, `lanes by ${side}`, () => {
+        lanes = sets[side];
+        for (const one of made) one.setAttribute("aria-pressed", one === made[Object.keys(sets).indexOf(side)]);
+        build();
+      }));
+    made.forEach((one, i) => one.setAttribute("aria-pressed", i === 0));
+  }
+
   function tools() {
     const place = document.getElementById("tools");
     const span = () => view.to - view.from;
@@ -207,11 +226,12 @@ function start(data) {
 
   function chooser() {
     const place = document.getElementById("lanes");
+    place.replaceChildren();
     lanes.forEach((lane, i) => {
       const label = document.createElement("label");
       const box = document.createElement("input");
       box.type = "checkbox";
-      box.checked = true;
+      box.checked = lane.shown;
       box.addEventListener("change", () => {
         lane.shown = box.checked;
         for (const chart of charts) chart.plot.setSeries(i + 1, { show: box.checked });
@@ -225,11 +245,18 @@ function start(data) {
     });
   }
 
-  make("rate", "events a second", 220);
-  make("surprise", "surprise, bits", 180);
+  function build() {
+    for (const chart of charts) chart.plot.destroy();
+    charts.length = 0;
+    make("rate", "events a second", 220);
+    make("surprise", "surprise, bits", 180);
+    chooser();
+    draw();
+  }
+
   tools();
-  chooser();
-  draw();
+  sides();
+  build();
   let width = section.clientWidth;
   new ResizeObserver(() => {
     if (section.clientWidth === width) return;
@@ -241,63 +268,4 @@ function start(data) {
     Object.assign(colours, palette());
     for (const chart of charts) chart.plot.redraw();
   });
-}
-
-function decode(lane) {
-  const count = lane.points.length / 3;
-  const at = new Uint32Array(count);
-  const events = new Uint32Array(count);
-  const surprise = new Float32Array(count);
-  let bucket = 0;
-  for (let i = 0; i < count; ++i) {
-    bucket += lane.points[3 * i];
-    at[i] = bucket;
-    events[i] = lane.points[3 * i + 1];
-    surprise[i] = lane.points[3 * i + 2] / 10;
-  }
-  return { name: lane.name, at, events, surprise, shown: true };
-}
-
-// The first place of a sorted list with at least that value.
-function first(list, value) {
-  let low = 0;
-  let high = list.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (list[middle] < value) low = middle + 1;
-    else high = middle;
-  }
-  return low;
-}
-
-// Intervals that overlap are one.
-function joined(intervals) {
-  const out = [];
-  for (const [from, to] of [...intervals].sort((a, b) => a[0] - b[0])) {
-    const last = out[out.length - 1];
-    if (last && from <= last[1]) last[1] = Math.max(last[1], to);
-    else out.push([from, to]);
-  }
-  return out;
-}
-
-function palette() {
-  const style = getComputedStyle(document.documentElement);
-  const colour = (name) => style.getPropertyValue(name).trim();
-  return {
-    muted: colour("--muted"), rule: colour("--rule"), bad: colour("--bad"), band: colour("--band"), loss: colour("--loss"),
-    lanes: Array.from({ length: 13 }, (_, i) => colour(`--c${i}`)),
-  };
-}
-
-function short(value) {
-  if (value >= 1e6) return `${+(value / 1e6).toPrecision(3)}M`;
-  if (value >= 1e3) return `${+(value / 1e3).toPrecision(3)}k`;
-  return `${+value.toPrecision(3)}`;
-}
-
-function time(seconds) {
-  const rounded = +seconds.toFixed(6);
-  if (rounded >= 7200) return `+${+(rounded / 3600).toFixed(4)} h`;
-  return `+${rounded >= 100 ? +rounded.toFixed(3) : rounded} s`;
 }

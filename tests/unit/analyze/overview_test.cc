@@ -70,6 +70,50 @@ TEST(Overview, ProcessesComeWithTheirDevices) {
   EXPECT_EQ(seen.processes[0].devices[0].events, 2U);
 }
 
+TEST(Overview, EachProcessHasALaneOnEachDevice) {
+  Overview seen = overview_of(kWork);
+  ASSERT_EQ(seen.streams.size(), 3U);
+  EXPECT_EQ(seen.streams[0].device, "primary IDE channel");
+  EXPECT_EQ(seen.streams[0].events(), 2U);
+  EXPECT_EQ(seen.streams[0].points.size(), 2U);
+  EXPECT_EQ(seen.streams[1].device, "floppy controller");
+  EXPECT_NE(seen.streams[1].process, seen.streams[0].process);
+  EXPECT_GE(seen.streams[2].process, trace::kFirstUnknown);
+}
+
+TEST(StreamLanes, TheBusiestStayHoweverManyCome) {
+  StreamLanes lanes;
+  std::uint32_t bucket = 0;
+  for (std::uint32_t process = 0; process < 5000; ++process) {
+    lanes.add(1, 7777, {bucket, 3, 0});
+    lanes.add(process % 3, process, {bucket++, 1, 0});
+  }
+  lanes.add(2, 8888, {bucket, 1, 50});
+  std::vector<StreamLane> streams = lanes.take();
+  ASSERT_EQ(streams.size(), StreamLanes::kShown + 1);
+  EXPECT_EQ(streams[0].process, 8888U) << "surprise goes before work";
+  EXPECT_EQ(streams[1].process, 7777U);
+  EXPECT_EQ(streams[1].events(), 15000U);
+  EXPECT_TRUE(streams.back().others);
+  std::uint64_t all = 0;
+  for (const StreamLane& stream : streams) {
+    for (const LanePoint& point : stream.points) all += point.events;
+    EXPECT_TRUE(std::ranges::is_sorted(stream.points, {}, &LanePoint::bucket));
+  }
+  EXPECT_EQ(all, 20001U);
+}
+
+TEST(StreamLanes, TwoBucketsBecomeOne) {
+  StreamLanes lanes;
+  for (std::uint32_t i = 0; i < 8; ++i) lanes.add(0, 1, {i, 1, static_cast<float>(i)});
+  lanes.halve();
+  std::vector<StreamLane> streams = lanes.take();
+  ASSERT_EQ(streams.size(), 1U);
+  ASSERT_EQ(streams[0].points.size(), 4U);
+  EXPECT_EQ(streams[0].points[3].events, 2U);
+  EXPECT_EQ(streams[0].points[3].surprise, 7);
+}
+
 TEST(Overview, AFilterKeepsTheLengthOfTime) {
   EventFilter filter;
   filter.device = "fdc";

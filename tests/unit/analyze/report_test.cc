@@ -171,7 +171,7 @@ TEST(Report, AKnownAttackIsToldWithItsTextItsSourcesAndItsTechnique) {
                         "  sources  CVE-1; <b>\n"
                         "  ATT&CK   T1499.004 Application or System Exploitation (Impact)\n"));
   std::string page = render_html(report);
-  EXPECT_THAT(page, HasSubstr("rule venom, 3 times <code>ab12-7-1</code>"));
+  EXPECT_THAT(page, HasSubstr("rule <b>venom</b>, 3 times; <code>ab12-7-1</code>"));
   EXPECT_THAT(page, HasSubstr("<p class=\"about\">It does not end.</p>"));
   EXPECT_THAT(page, HasSubstr("<li>CVE-1</li><li>&lt;b&gt;</li>"));
   EXPECT_THAT(page, HasSubstr("T1499.004 Application or System Exploitation (Impact)"));
