@@ -6,6 +6,7 @@
 #include <array>
 #include <cmath>
 
+#include "analyze/event_listing.h"
 #include "analyze/html.h"
 #include "base/format.h"
 #include "base/text.h"
@@ -86,13 +87,19 @@ void put_losses(const Overview& seen, std::string& out) {
                 seen.lost.all(), svg);
 }
 
+// Who did an alert's steps; where the recording does not tell, who did the oddest of it. Others act
+// on the same device meanwhile.
+bool did_steps(const ReportAlert& alert, const trace::GuestProcess& process) {
+  if (alert.evidence && !alert.evidence->step_processes.empty())
+    return std::ranges::count(alert.evidence->step_processes, process_text(process)) > 0;
+  if (alert.actors.empty()) return false;
+  const ReportActor& oddest = alert.actors.front();
+  return oddest.pid == process.pid && oddest.comm == process.comm;
+}
+
 bool is_culprit(const Report& report, const trace::GuestProcess& process) {
-  for (const ReportAlert& alert : report.alerts) {
-    for (const ReportActor& actor : alert.actors) {
-      if (actor.pid == process.pid && actor.comm == process.comm) return true;
-    }
-  }
-  return false;
+  return std::ranges::any_of(
+      report.alerts, [&process](const ReportAlert& alert) { return did_steps(alert, process); });
 }
 
 std::string devices_of(const ProcessUse& use, const Overview& seen) {

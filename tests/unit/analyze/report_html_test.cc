@@ -77,6 +77,34 @@ TEST(ReportHtml, HostileTextIsNeverMarkup) {
   EXPECT_EQ(page.find('\x1b'), std::string::npos);
 }
 
+std::size_t culprits_in(const std::string& page) {
+  constexpr std::string_view kRow = "<tr class=\"culprit\">";
+  std::size_t count = 0;
+  for (auto at = page.find(kRow); at != std::string::npos; at = page.find(kRow, at + 1)) ++count;
+  return count;
+}
+
+TEST(ReportHtml, OnlyWhoDidTheStepsIsMarked) {
+  Report report = hostile_report();
+  trace::GuestProcess other;
+  other.pid = 7;
+  other.comm = "sshd";
+  report.recording->context.processes.push_back(other);
+  report.overview->processes.push_back(report.overview->processes[0]);
+  report.overview->processes[1].process = 1;
+  report.alerts.resize(1);
+  report.alerts[0].actors.push_back(report.alerts[0].actors[0]);
+  report.alerts[0].actors[1].pid = 7;
+  report.alerts[0].actors[1].comm = "sshd";
+  EXPECT_EQ(culprits_in(render_html(report)), 1U) << "the first of the actors";
+  report.alerts[0].evidence.emplace();
+  EXPECT_EQ(culprits_in(render_html(report)), 1U);
+  report.alerts[0].evidence->step_processes = {"sshd:7"};
+  std::string page = render_html(report);
+  EXPECT_EQ(culprits_in(page), 1U);
+  EXPECT_THAT(page, HasSubstr("<tr class=\"culprit\"><td>sshd <small>7</small>"));
+}
+
 TEST(ReportHtml, ThePolicyAllowsWhatThePageHasAndNothingElse) {
   std::string page = render_html(hostile_report());
   EXPECT_THAT(page, HasSubstr("default-src 'none'; script-src 'sha256-" +
