@@ -10,6 +10,7 @@
 #include "detect/rule_access.h"
 #include "detect/rule_facts.h"
 #include "detect/rule_inline.h"
+#include "model/device_table.h"
 
 namespace iovm::detect {
 namespace {
@@ -20,6 +21,28 @@ bool is_id(std::string_view text) {
   auto fits = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; };
   return !text.empty() && text.size() <= kLongestId && std::ranges::all_of(text, fits) &&
          text.front() != '-';
+}
+
+// Whether both can be accesses to one and the same device.
+bool can_meet(const AccessPattern& a, const AccessPattern& b) {
+  auto same = [](std::uint16_t x, std::uint16_t y) {
+    return x == y || x == model::kAnyNumber || y == model::kAnyNumber;
+  };
+  auto meets = [&](const model::DeviceType& x) {
+    return std::ranges::any_of(b.devices, [&](const model::DeviceType& y) {
+      return x.bus == y.bus && same(x.vendor, y.vendor) && same(x.number, y.number);
+    });
+  };
+  return a.devices.empty() || b.devices.empty() || std::ranges::any_of(a.devices, meets);
+}
+
+bool can_meet(const Rule& rule, std::uint32_t these, std::uint32_t those) {
+  for (std::size_t i = 0; i < rule.patterns.size(); ++i) {
+    for (std::size_t k = 0; (these >> i & 1) != 0 && k < rule.patterns.size(); ++k) {
+      if ((those >> k & 1) != 0 && can_meet(rule.patterns[i], rule.patterns[k])) return true;
+    }
+  }
+  return false;
 }
 
 class Parser {
@@ -51,6 +74,7 @@ class Parser {
   std::optional<RuleFault> accesses(Words& words, std::uint32_t& bits);
   void end_of_rule();
   void check_inline();
+  void check_devices();
 
   std::string_view file_;
   const AttackMap& attack_;
@@ -187,6 +211,7 @@ void Parser::end_of_rule() {
   lacks(!rule_->technique.id.empty(), "a technique");
   lacks(!rule_->references.empty(), "a ref (the source of the rule)");
   if (rule_->stops && !faulty_) check_inline();
+  if (rule_->per == Per::device && !faulty_) check_devices();
   if (!faulty_) out_.rules.push_back(std::move(*rule_));
   rule_.reset();
   faulty_ = false;
@@ -197,6 +222,19 @@ void Parser::check_inline() {
   auto writes = inline_writes(*rule_);
   if (const auto* lack = std::get_if<std::string>(&writes)) {
     add({inline_.line, inline_.column, "inline: expected " + *lack});
+  }
+}
+
+// Accesses are put together by device unless the rule says otherwise: steps on two devices would
+// never be one attempt.
+void Parser::check_devices() {
+  for (std::size_t i = 1; i < rule_->steps.size(); ++i) {
+    if (can_meet(*rule_, rule_->steps[0].want, rule_->steps[i].want)) continue;
+    add({rule_->line, 1,
+         iovm::format("expected the steps of rule {} on one device, found step {} on another than "
+                      "step 1; say per process, vcpu or vm",
+                      rule_->id, i + 1)});
+    return;
   }
 }
 

@@ -121,6 +121,20 @@ TEST(RuleParserTest, RegistersOfRepeatedLinesAreNamedWithOrWithoutTheirNumber) {
   EXPECT_THAT(parsed.faults, IsEmpty()) << first_fault(parsed);
 }
 
+TEST(RuleParserTest, StepsOnTwoDevicesArePutTogetherBySomethingElse) {
+  std::string steps = "step write fdc \"data FIFO\"\nstep write 8086:100e bar0 0\n";
+  EXPECT_THAT(first_fault(rule(steps)),
+              HasSubstr("on one device, found step 2 on another than step 1; say per process"));
+  for (std::string fits :
+       {"per process\n" + steps, std::string("step write fdc\nstep write port 0x3f5\n"),
+        std::string("step write fdc\nstep read any\n"),
+        std::string("step write ide0,fdc\nstep read fdc\n"),
+        std::string("step write 8086:* bar0 0\nstep read *:* bar0 0\n")}) {
+    ParsedRules parsed = rule(fits);
+    EXPECT_THAT(parsed.faults, IsEmpty()) << fits << first_fault(parsed);
+  }
+}
+
 // Each bad file has beside it what is said of it.
 TEST(RuleParserTest, EachBadFileIsToldOfWithLineColumnAndWhatWasExpected) {
   namespace fs = std::filesystem;
