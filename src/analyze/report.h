@@ -91,6 +91,8 @@ struct ReportTechnique {
 struct ReportAlert {
   std::string id;
   std::string kind;  // detect's word: "window", "session", "rule", ...
+  std::string
+      incident;      // id of the first alert of those that belong together; empty: not looked at
   std::string rule;  // in words
   std::string timestamp;
   int severity = 0;
@@ -163,6 +165,8 @@ void add_nearest(const model::ModelData& data, Report& report);
 // What a file is, for the report; nothing for a pipe. A failure is the caller's to judge.
 Status add_file(std::string_view role, const std::string& path, Report& report);
 
+// How many incidents the alerts are; 0: nobody has looked.
+std::size_t incidents_in(const Report& report);
 // All of it in one sentence.
 std::string verdict(const Report& report);
 // What the recording cannot show, each in one sentence; the recording must be known.

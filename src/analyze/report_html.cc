@@ -59,6 +59,8 @@ void put_head(const Report& report, std::string& out) {
 void put_figures(const Report& report, std::string& out) {
   out += "<dl class=\"figures\">\n";
   put_figure(out, grouped(report.alerts.size() + report.left_out), "alerts");
+  if (std::size_t incidents = incidents_in(report); incidents > 0)
+    put_figure(out, grouped(incidents), "incidents");
   if (report.recording) {
     const Census& census = report.recording->census;
     auto duration = std::chrono::nanoseconds(census.last_time - census.first_time);

@@ -103,6 +103,7 @@ void put_known(JsonWriter& json, const ReportAlert& alert) {
 
 void put_alert(JsonWriter& json, const ReportAlert& alert) {
   json.begin_object().member("id", alert.id).member("kind", alert.kind);
+  put_text(json, "incident", alert.incident);
   json.member("rule", alert.rule);
   json.member("timestamp", alert.timestamp).member("severity", alert.severity);
   json.member("trace", alert.trace).member("trace_id", alert.trace_id).member("vm", alert.vm);

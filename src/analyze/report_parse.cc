@@ -101,6 +101,7 @@ ReportAlert read_alert(const Json& json, const Json& ours) {
   ReportAlert alert;
   alert.id = text_of(ours, "alert_id");
   alert.kind = text_of(ours, "alert_kind");
+  alert.incident = text_of(ours, "incident");
   alert.rule = text_of(member(json, "rule"), "name");
   alert.known = read_rule(member(json, "rule"), ours);
   alert.technique = read_technique(member(json, "threat"));

@@ -230,6 +230,8 @@ std::string alert_text(const Report& report, std::size_t index) {
                  escape_terminal(alert.rule), alert.severity, escape_terminal(alert.id)));
   out += labelled("when", when_text(alert));
   out += labelled("where", where_text(alert));
+  if (!alert.incident.empty() && alert.incident != alert.id)
+    out += labelled("incident", "that of alert " + escape_terminal(alert.incident));
   out += who_text(alert);
   out += known_text(alert);
   out += labelled("stopped", stop_sentence(alert));

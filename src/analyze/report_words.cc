@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
+#include <set>
 
 #include "analyze/report.h"
 #include "base/format.h"
@@ -77,11 +78,20 @@ Status add_file(std::string_view role, const std::string& path, Report& report) 
   return {};
 }
 
+std::size_t incidents_in(const Report& report) {
+  std::set<std::string_view> ids;
+  for (const ReportAlert& alert : report.alerts) ids.insert(alert.incident);
+  return ids.contains("") ? 0 : ids.size();
+}
+
 std::string verdict(const Report& report) {
   if (!report.alerts.empty()) {
     std::size_t count = report.alerts.size() + report.left_out;
     std::string text = phrase(gravest(report));
-    return count == 1 ? capital(text) + "." : format("{} alerts; the gravest: {}.", count, text);
+    if (count == 1) return capital(text) + ".";
+    std::size_t incidents = incidents_in(report);
+    std::string together = incidents == 0 ? "" : " in " + counted(incidents, "incident");
+    return format("{} alerts{}; the gravest: {}.", count, together, text);
   }
   if (!report.recording) return "There are no alerts.";
   const Census& census = report.recording->census;

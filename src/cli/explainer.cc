@@ -11,6 +11,7 @@
 #include "base/format.h"
 #include "base/text.h"
 #include "detect/detector.h"
+#include "detect/incidents.h"
 #include "detect/render.h"
 #include "detect/rule_files.h"
 #include "detect/rule_watch.h"
@@ -59,8 +60,9 @@ Status Explainer::detect_in(const std::string& path) {
   ReportSink sink(report_);
   auto rules = detect::load_rules({}, true);
   if (!rules) return std::move(rules).error();
-  detect::Detector detector(*data, model, path, sink);
-  detect::RuleWatch rule_watch(*std::move(rules), path, true, sink);
+  detect::Incidents incidents(sink);
+  detect::Detector detector(*data, model, path, incidents);
+  detect::RuleWatch rule_watch(*std::move(rules), path, true, incidents);
   if (data->options.scheme == model::Scheme::devices) detector.watch(rule_watch);
   if (options_.page) {
     auto overview = analyze::take_overview(**reader, filter_, detector);

@@ -183,6 +183,17 @@ TEST(Report, AKnownAttackIsToldWithItsTextItsSourcesAndItsTechnique) {
   EXPECT_EQ(known.member("references")->size(), 2U);
 }
 
+TEST(Report, AlertsThatBelongTogetherAreCountedAsIncidents) {
+  Report report = report_with(R"("incident":"ab12-7-1",)");
+  EXPECT_THAT(render_text(report), Not(HasSubstr("incident"))) << "its own";
+  report.alerts.push_back(report.alerts[0]);
+  report.alerts[1].id = "ab12-9-2";
+  EXPECT_THAT(verdict(report), HasSubstr("2 alerts in 1 incident; the gravest: "));
+  EXPECT_THAT(render_text(report), HasSubstr("incident that of alert ab12-7-1\n"));
+  report.alerts[1].incident = "";
+  EXPECT_THAT(verdict(report), HasSubstr("2 alerts; the gravest: "));
+}
+
 TEST(Report, WithoutTheRecordingItSaysWhyThereAreNoRawEvents) {
   Report report = report_of(kAlert);
   report.alerts.at(0).no_evidence = "gone";
