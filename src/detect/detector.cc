@@ -20,6 +20,8 @@ Detector::Detector(const model::ModelData& data, const model::Model& model, std:
       trace_(std::move(trace)),
       sink_(sink),
       tokenizer_(data.options.scheme),
+      alphabet_(tokenizer_.alphabet()),
+      devices_(tokenizer_.devices()),
       map_(data.options.stream),
       vocabulary_(data.alphabet),
       user_access_(data),
@@ -27,7 +29,7 @@ Detector::Detector(const model::ModelData& data, const model::Model& model, std:
       norm_(data.volumes),
       limits_(norm_, model::volume_excess(data.threshold.value, model.unknown())),
       watch_(&limits_),
-      devices_(data.options.scheme == model::Scheme::devices) {}
+      machine_(data.options.scheme == model::Scheme::devices) {}
 
 Detector::~Detector() = default;
 
@@ -46,19 +48,20 @@ Status Detector::feed(const trace::Context& context, std::span<const trace::Even
 
 Status Detector::step(const trace::Context& context, const trace::Event& event) {
   ++stats_.events;
-  model::Token token = tokenizer_(event);
+  model::Token token;
+  tokenizer_.tokenize(event, token);
   if (rules_ != nullptr) {
     if (auto ok = rules_->see(context, number_, event, token, tokenizer_); !ok) return ok;
   }
   model::StreamIndex index = map_(event, token.device);
-  if (index >= streams_.size()) streams_.resize(index + 1);
-  Stream& s = streams_[index];
+  while (index >= streams_.size()) streams_.push_back(std::make_unique<Stream>());
+  Stream& s = *streams_[index];
   if (s.episode && s.episode->over(event.time)) {
     if (auto ok = close(context, s); !ok) return ok;
     s.window.clear();  // a new incident is not made of the old one's scores
     s.unseen = 0;
   }
-  model::Symbol symbol = vocabulary_(token.symbol, tokenizer_.alphabet());
+  model::Symbol symbol = vocabulary_(token.symbol, alphabet_);
   if (s.fold.repeats(token.symbol) && !model::is_unknown(symbol) && polls(token.symbol)) {
     ++s.events;
     if (watcher_ != nullptr) {
@@ -67,31 +70,37 @@ Status Detector::step(const trace::Context& context, const trace::Event& event) 
     return {};
   }
   Record& record = s.records[s.at];
-  record = {number_, event.time,   event.rip, event.cr3,
-            s.state, token.symbol, symbol,    event.process};
+  // Field by field: what is read below was written as it is read.
+  record.event = number_;
+  record.time = event.time;
+  record.rip = event.rip;
+  record.cr3 = event.cr3;
+  record.before = s.state;
+  record.seen = token.symbol;
+  record.symbol = symbol;
+  record.process = event.process;
+  record.user = false;
   // What training saw from user space is known; so is all else.
-  if (model::is_unknown(record.symbol)) {
+  if (model::is_unknown(symbol)) {
     bool access = symbol == model::kUnknownRegister || symbol == model::kUnknownDevice;
     s.unseen = s.unseen << 1 | (access ? 1U : 0U);
     record.user = user_access_.alarming(seen(token.symbol), event, context);
   } else {
     s.unseen <<= 1;
   }
-  model::Score score = model_.score(s.state, record.symbol, s.state);
+  model::Score score = model_.score(s.state, symbol, s.state);
   record.bits = score.bits;
   record.followed = score.followed;
   s.at = (s.at + 1) % kWindowEvents;
-  s.filled += s.filled < kWindowEvents ? 1 : 0;
+  ++s.filled;
   if (s.events++ == 0) s.first_event = number_, s.first_time = event.time;
   s.bits += score.bits;
   s.distinct.add(token.symbol);
   s.window.add(std::min(score.bits, model_.unknown()));
-  bool scored = data_.options.method == model::Method::markov ||
-                record.before.length >= data_.options.context();
-  s.scored += scored ? 1 : 0;
+  s.scored += model_.scores(record.before) ? 1 : 0;
   static constexpr model::VolumeWatch::Sight kNothing;
   const model::VolumeWatch::Sight& sight =
-      devices_ ? watch_.see(event, number_, token.device, tokenizer_.devices()) : kNothing;
+      machine_ ? watch_.see(event, number_, token.device, devices_) : kNothing;
   record.loud = sight.loud;
   Bits mean = s.window.score();
   s.max_window = std::max(s.max_window, mean);
@@ -115,11 +124,12 @@ void Detector::loss(const trace::Event& event) {
   if (rules_ != nullptr) rules_->loss(event);
   for (model::StreamIndex i = 0; i < streams_.size(); ++i) {
     if (!map_.touches(event, i)) continue;
-    streams_[i].state = {};
-    streams_[i].window.clear();
-    streams_[i].fold.clear();
-    streams_[i].unseen = 0;
-    streams_[i].filled = 0;
+    Stream& s = *streams_[i];
+    s.state = {};
+    s.window.clear();
+    s.fold.clear();
+    s.unseen = 0;
+    s.filled = 0;
   }
 }
 
@@ -130,7 +140,7 @@ bool Detector::unseen(const Stream& s) const {
 }
 
 bool Detector::polls(model::Symbol symbol) const {
-  return devices_ && model::can_poll(tokenizer_.alphabet().operation(symbol));
+  return machine_ && model::can_poll(alphabet_.operation(symbol));
 }
 
 // An episode takes one more event.
@@ -158,11 +168,11 @@ Status Detector::finish(const trace::Context& context) {
     if (auto ok = rules_->finish(context); !ok) return ok;
   }
   for (model::StreamIndex i = 0; i < streams_.size(); ++i) {
-    Stream& s = streams_[i];
+    Stream& s = *streams_[i];
     if (s.episode) {
       if (auto ok = close(context, s); !ok) return ok;
     }
-    SessionScore score = scorer_(s.mean(), s.distinct, vocabulary_, tokenizer_.alphabet());
+    SessionScore score = scorer_(s.mean(), s.distinct, vocabulary_, alphabet_);
     if (s.scored == 0 || score.score <= data_.threshold.session) continue;
     if (auto ok = open(context, i, AlertKind::session, {}); !ok) return ok;
     Alert& alert = s.episode->alert;
@@ -181,8 +191,8 @@ std::vector<StreamScore> Detector::scores(const trace::Context& context) const {
   std::vector<StreamScore> out;
   Vocabulary vocabulary = vocabulary_;
   for (model::StreamIndex i = 0; i < streams_.size(); ++i) {
-    const Stream& s = streams_[i];
-    SessionScore score = scorer_(s.mean(), s.distinct, vocabulary, tokenizer_.alphabet());
+    const Stream& s = *streams_[i];
+    SessionScore score = scorer_(s.mean(), s.distinct, vocabulary, alphabet_);
     out.push_back({name(context, i), s.events, score, to_bits(s.max_window), s.alerts});
   }
   return out;

@@ -102,7 +102,10 @@ class Detector {
   Status close(const trace::Context& context, Stream& stream);
   StreamName name(const trace::Context& context, model::StreamIndex index) const;
   // An operation of the recording by its symbol.
-  model::Operation seen(model::Symbol symbol) const;
+  const model::Operation& seen(model::Symbol symbol) const {
+    static constexpr model::Operation kNothing;
+    return model::is_unknown(symbol) ? kNothing : alphabet_.operation(symbol);
+  }
   Step explain(const Record& record) const;
   static std::vector<const Record*>::const_iterator begin_of(
       const std::vector<const Record*>& window, model::Bits threshold);
@@ -114,6 +117,8 @@ class Detector {
   ScoreWatcher* watcher_ = nullptr;
   RuleWatch* rules_ = nullptr;
   model::Tokenizer tokenizer_;
+  const model::Alphabet& alphabet_;            // of the tokenizer, as are
+  const std::vector<model::Device>& devices_;  // these
   model::StreamMap map_;
   Vocabulary vocabulary_;
   UserAccess user_access_;
@@ -121,8 +126,8 @@ class Detector {
   model::VolumeNorm norm_;
   model::VolumeLimits limits_;
   model::VolumeWatch watch_;
-  bool devices_;  // symbols are of devices: there are polls and amounts of work
-  std::vector<Stream> streams_;
+  bool machine_;  // symbols are of devices: there are polls and amounts of work
+  std::vector<std::unique_ptr<Stream>> streams_;
   std::uint64_t number_ = 0;  // of the next event
   DetectorStats stats_;
 };

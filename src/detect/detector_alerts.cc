@@ -31,7 +31,7 @@ std::vector<const Record*>::const_iterator Detector::begin_of(
 
 Status Detector::open(const trace::Context& context, model::StreamIndex index, AlertKind kind,
                       const model::VolumeWatch::Sight& sight) {
-  Stream& s = streams_[index];
+  Stream& s = *streams_[index];
   s.episode = std::make_unique<Episode>();
   Episode& e = *s.episode;
   Alert& alert = e.alert;
@@ -128,10 +128,6 @@ void Detector::blame(Episode& e, const Record& record,
   alert.p_value = model::p_value(data_.calibration, model::volume_bits(most, model_.unknown()));
 }
 
-model::Operation Detector::seen(model::Symbol symbol) const {
-  return model::is_unknown(symbol) ? model::Operation{} : tokenizer_.alphabet().operation(symbol);
-}
-
 Step Detector::explain(const Record& record) const {
   Step step;
   step.event = record.event;
@@ -182,7 +178,7 @@ StreamName Detector::name(const trace::Context& context, model::StreamIndex inde
   }
   switch (data_.options.stream) {
     case model::StreamKind::device:
-      out.device = tokenizer_.devices()[s.part];
+      out.device = devices_[s.part];
       break;
     case model::StreamKind::process:
       out.process = s.part;

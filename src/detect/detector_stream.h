@@ -17,7 +17,7 @@ namespace iovm::detect {
 struct Detector::Stream {
   model::State state;
   model::Window window;
-  std::uint32_t filled = 0;  // records since the stream began or was cut
+  std::uint64_t filled = 0;  // records since the stream began or was cut
   std::uint32_t at = 0;      // where the next one goes
   std::uint64_t events = 0;
   std::uint64_t first_event = 0;
@@ -40,7 +40,7 @@ struct Detector::Stream {
   // The records in order, oldest first.
   template <typename F>
   void each_record(F&& f) const {
-    std::uint32_t count = std::min(filled, model::kWindowEvents);
+    auto count = static_cast<std::uint32_t>(std::min<std::uint64_t>(filled, model::kWindowEvents));
     for (std::uint32_t i = 0; i < count; ++i) {
       f(records[(at + model::kWindowEvents - count + i) % model::kWindowEvents]);
     }

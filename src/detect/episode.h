@@ -61,16 +61,21 @@ class Tally {
   static constexpr std::size_t kMost = 64;
 
   void add(Key key, std::uint64_t odd, std::uint64_t events) {
-    auto row = std::ranges::find(rows_, key, &Row::key);
-    if (row == rows_.end()) {
-      if (rows_.size() == kMost) return;
-      row = rows_.insert(rows_.end(), Row{key, 0, 0});
+    // Mostly it is the one that acted before.
+    if (last_ >= rows_.size() || rows_[last_].key != key) {
+      auto row = std::ranges::find(rows_, key, &Row::key);
+      if (row == rows_.end()) {
+        if (rows_.size() == kMost) return;
+        row = rows_.insert(rows_.end(), Row{key, 0, 0});
+      }
+      last_ = static_cast<std::size_t>(row - rows_.begin());
     }
-    row->odd += odd;
-    row->events += events;
+    rows_[last_].odd += odd;
+    rows_[last_].events += events;
   }
 
   std::vector<Row> rows_;
+  std::size_t last_ = 0;
 };
 
 struct Episode {

@@ -6,6 +6,7 @@
 // be worked out again, so one that a guest has filled starts over instead of growing without end.
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <utility>
@@ -18,11 +19,10 @@ class AccessCache {
  public:
   static constexpr std::size_t kMaxEntries = std::size_t{1} << 17;
 
-  AccessCache() : slots_(1024) {}
+  AccessCache() { resize(1024); }
 
   const Value* find(std::uint64_t a, std::uint64_t b) const {
-    std::size_t mask = slots_.size() - 1;
-    for (std::size_t at = hash(a, b) & mask;; at = (at + 1) & mask) {
+    for (std::size_t at = home(a, b);; at = (at + 1) & mask_) {
       const Slot& slot = slots_[at];
       if (slot.generation != generation_) return nullptr;
       if (slot.a == a && slot.b == b) return &slot.value;
@@ -64,24 +64,22 @@ class AccessCache {
 
   static constexpr std::uint64_t kForgotten = ~std::uint64_t{0};  // in both numbers
 
-  static std::size_t hash(std::uint64_t a, std::uint64_t b) {
-    // Addresses, functions and registers differ in high bits only: all of them must reach the low
-    // ones.
-    std::uint64_t h = (a * 0x9e3779b97f4a7c15) ^ (b * 0xc2b2ae3d27d4eb4f);
-    h = (h ^ h >> 32) * 0xd6e8feb86659fd93;
-    return static_cast<std::size_t>(h ^ h >> 32);
+  // Addresses, functions and registers may differ in high bits only: every bit of both numbers
+  // reaches the highest ones of the product.
+  std::size_t home(std::uint64_t a, std::uint64_t b) const {
+    return static_cast<std::size_t>((a ^ b * 0xc2b2ae3d27d4eb4f) * 0x9e3779b97f4a7c15 >> shift_);
   }
 
   const Value& place(const Slot& slot) {
-    std::size_t mask = slots_.size() - 1;
-    std::size_t at = hash(slot.a, slot.b) & mask;
-    while (slots_[at].generation == generation_) at = (at + 1) & mask;
+    std::size_t at = home(slot.a, slot.b);
+    while (slots_[at].generation == generation_) at = (at + 1) & mask_;
     slots_[at] = slot;
     return slots_[at].value;
   }
 
   void grow() {
-    std::vector<Slot> old = std::exchange(slots_, std::vector<Slot>(slots_.size() * 2));
+    std::vector<Slot> old = std::move(slots_);
+    resize(old.size() * 2);
     used_ = 0;
     for (const Slot& slot : old) {
       bool forgotten = slot.a == kForgotten && slot.b == kForgotten;
@@ -91,7 +89,16 @@ class AccessCache {
     }
   }
 
+  // A power of two.
+  void resize(std::size_t slots) {
+    slots_.assign(slots, {});
+    mask_ = slots - 1;
+    shift_ = 64 - static_cast<unsigned>(std::countr_zero(slots));
+  }
+
   std::vector<Slot> slots_;
+  std::size_t mask_ = 0;
+  unsigned shift_ = 0;
   std::size_t used_ = 0;
   std::uint32_t generation_ = 1;
 };

@@ -128,7 +128,7 @@ Operation behind_index(const Plan& plan, std::uint32_t index) {
   return op;
 }
 
-std::uint64_t value_mask_behind(const Plan& plan, std::uint32_t index, const Event& event) {
+std::uint32_t value_mask_behind(const Plan& plan, std::uint32_t index, const Event& event) {
   if (event.direction != Direction::write || !event.has(Field::value) || is_repeated(event))
     return 0;
   Operation op = behind_index(plan, index);
@@ -140,8 +140,7 @@ std::uint64_t value_mask_behind(const Plan& plan, std::uint32_t index, const Eve
     bool next = plan.way == Way::pair || plan.way == Way::toggle;
     reg = find_register(op.device, op.space, op.reg + (next ? 1 : 0), 0, index);
   }
-  constexpr std::uint64_t kWidest = 0xffffffff;
-  return reg.role == Role::command ? reg.value_mask & kWidest : 0;
+  return reg.role == Role::command ? static_cast<std::uint32_t>(reg.value_mask) : 0;
 }
 
 }  // namespace iovm::model

@@ -50,7 +50,7 @@ Operation bare_access(const trace::Event& event);
 // The register behind an index, whatever the value; of a function, for PCI configuration.
 Operation behind_index(const Plan& plan, std::uint32_t index);
 // The bits of a value that count for it: of a write to a command register, 0 else.
-std::uint64_t value_mask_behind(const Plan& plan, std::uint32_t index, const trace::Event& event);
+std::uint32_t value_mask_behind(const Plan& plan, std::uint32_t index, const trace::Event& event);
 
 inline bool is_repeated(const trace::Event& event) {
   return event.has(trace::Field::count) && event.count > 1;

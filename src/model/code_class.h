@@ -31,12 +31,26 @@ std::string_view name_of(CodeClass code);  // "unrecorded", "user", ...
 class CodeWatch {
  public:
   CodeClass operator()(const trace::Event& event) {
-    if (event.rip == 0 && !event.has(trace::Field::cpl)) return CodeClass::unrecorded;
-    return look(event);
+    if (event.has(trace::Field::cpl) && event.cpl == 3) return CodeClass::user;
+    if (event.rip < kFirstKernelAddress) return below(event);
+    kernel_seen_ = true;
+    if (event.rip < kKernelText || event.rip >= kModulesEnd) return CodeClass::other;
+    return event.rip < kModules ? CodeClass::kernel : CodeClass::module;
   }
 
  private:
-  CodeClass look(const trace::Event& event);
+  static constexpr std::uint64_t kFirstKernelAddress = 0xffff800000000000;
+  // Linux on x86-64: its text, with all that KASLR may add, and its modules.
+  static constexpr std::uint64_t kKernelText = 0xffffffff80000000;
+  static constexpr std::uint64_t kModules = 0xffffffffc0000000;
+  static constexpr std::uint64_t kModulesEnd = 0xffffffffff000000;
+
+  CodeClass below(const trace::Event& event) {
+    if (event.rip == 0) return CodeClass::unrecorded;
+    if (event.has(trace::Field::cpl) || !event.has(trace::Field::cr3)) return CodeClass::firmware;
+    if (event.cr3 == 0) kernel_seen_ = false;
+    return kernel_seen_ ? CodeClass::user : CodeClass::firmware;
+  }
 
   bool kernel_seen_ = false;  // a 64-bit kernel has run since the last reset
 };

@@ -270,7 +270,7 @@ Bits unknown_price(const Options& options, const Ngrams& ngrams, std::size_t sym
 }
 
 Model::Model(const Options& options, const Ngrams& ngrams, std::size_t symbols)
-    : options_(options) {
+    : options_(options), context_(options.context()), markov_(options.method == Method::markov) {
   IOVM_ASSERT(ngrams.length == options.context() + 1);
   ModelBuilder builder(*this, symbols);
   builder.count(ngrams);

@@ -104,6 +104,8 @@ class Model {
   std::vector<Follower> followers(const State& state, std::size_t most) const;
 
   const Options& options() const { return options_; }
+  // Whether it scores a symbol that few came before.
+  bool scores(const State& before) const { return markov_ || before.length >= context_; }
   std::size_t nodes() const { return stories_.size(); }
   std::size_t edges() const { return symbols_.size(); }
   // The price of a symbol that training never saw, after any context it knows nothing of.
@@ -159,6 +161,8 @@ class Model {
   }
 
   Options options_;
+  std::uint32_t context_;  // of the options, at hand
+  bool markov_;
   std::vector<Node> nodes_;            // parents before children
   std::vector<Edge> edges_;            // the nodes' tables
   std::vector<Story> stories_;         // of nodes; one more at the end
@@ -172,7 +176,7 @@ class Model {
 Bits unknown_price(const Options& options, const Ngrams& ngrams, std::size_t symbols);
 
 inline Score Model::score(const State& in, Symbol symbol, State& out) const {
-  bool full = in.length >= options_.context();
+  bool full = in.length >= context_;
   const Node* node = &nodes_[in.node];
   const Node* root = nodes_.data();
   Bits price = 0;
@@ -187,9 +191,9 @@ inline Score Model::score(const State& in, Symbol symbol, State& out) const {
               edge != nullptr && longest};
   out.length = full ? in.length : in.length + 1;
   out.node = edge != nullptr ? edge->next : 0;
-  if (options_.method != Method::markov) {
+  if (!markov_) {
     // Only whole windows count, and they were seen or they were not.
-    bool seen = edge != nullptr && node->depth == options_.context();
+    bool seen = edge != nullptr && node->depth == context_;
     score.bits = !full ? 0 : seen ? edge->bits : unknown_;
     score.followed = !full || seen;
   }

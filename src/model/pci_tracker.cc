@@ -25,30 +25,52 @@ bool is_write(const trace::Event& event) {
 
 }  // namespace
 
-PciFunction* PciTracker::function(std::uint32_t bdf) {
-  if (last_ != nullptr && last_bdf_ == bdf) return last_;
-  auto it = functions_.find(bdf);
-  if (it == functions_.end()) return nullptr;
-  last_ = &it->second;
-  last_bdf_ = bdf;
-  return last_;
+template <typename Told>
+PciFunction* PciTracker::Functions::add(std::uint32_t bdf, const Told& told) {
+  if (count_ >= kMaxFunctions || find(bdf) != nullptr) return nullptr;
+  std::unique_ptr<Bus>& bus = buses_[bdf >> 8 & 0xff];
+  if (bus == nullptr) bus = std::make_unique<Bus>();
+  ++count_;
+  ++bus->count;
+  std::unique_ptr<PciFunction>& place = bus->functions[bdf & 0xff];
+  place = std::make_unique<PciFunction>(told);
+  return place.get();
+}
+
+bool PciTracker::Functions::erase(std::uint32_t bdf) {
+  if (find(bdf) == nullptr) return false;
+  std::unique_ptr<Bus>& bus = buses_[bdf >> 8 & 0xff];
+  bus->functions[bdf & 0xff].reset();
+  --count_;
+  if (--bus->count == 0) bus.reset();
+  return true;
+}
+
+std::vector<std::uint32_t> PciTracker::Functions::on(PciFunction::Buses buses) const {
+  std::vector<std::uint32_t> out;
+  for (std::uint32_t bus = buses.first; bus <= buses.last && bus < buses_.size(); ++bus) {
+    if (buses_[bus] == nullptr) continue;
+    for (std::uint32_t place = 0; place < buses_[bus]->functions.size(); ++place) {
+      if (buses_[bus]->functions[place] != nullptr) out.push_back(bus << 8 | place);
+    }
+  }
+  return out;
 }
 
 std::span<const Addresses> PciTracker::know(const trace::PciLayout& layout) {
   changed_.clear();
   for (const trace::PciFunction& told : layout.functions) {
     if (told.vendor == 0 || told.vendor == kNobody) continue;
-    if (functions_.size() >= kMaxFunctions) break;
-    auto [at, added] = functions_.try_emplace(told.place, told);
-    if (!added) continue;
-    for (std::uint8_t bar = 0; bar < kBars; ++bar) place_bar(told.place, at->second, bar);
+    const PciFunction* added = functions_.add(told.place, told);
+    if (added == nullptr) continue;
+    for (std::uint8_t bar = 0; bar < kBars; ++bar) place_bar(told.place, *added, bar);
   }
   return changed_;
 }
 
 trace::PciLayout PciTracker::layout(const trace::PciLayout& told) const {
   std::map<std::uint32_t, const PciFunction*> now;
-  for (const auto& [bdf, function] : functions_) now.emplace(bdf, &function);
+  for (std::uint32_t bdf : functions_.on({0, 0xff})) now.emplace(bdf, functions_.find(bdf));
   trace::PciLayout layout{told.from, {}};
   for (const trace::PciFunction& before : told.functions) {
     auto known = now.find(before.place);
@@ -70,7 +92,7 @@ std::span<const Addresses> PciTracker::config_access(std::uint32_t bdf, std::uin
   if (event.size != 1 && event.size != 2 && event.size != 4) return {};
   bool write = is_write(event);
   if (reg < kIdentityEnd && !write) identity_read(bdf, reg, event);
-  PciFunction* f = function(bdf);
+  PciFunction* f = functions_.find(bdf);
   if (f == nullptr) return changed_;
   if (reg == kHeaderType && !write) f->bridge = (event.value & 0x7f) == 1;
   if (reg >= kFirstBar && reg <= kLastBar) {
@@ -92,7 +114,7 @@ std::span<const Addresses> PciTracker::config_access(std::uint32_t bdf, std::uin
 void PciTracker::identity_read(std::uint32_t bdf, std::uint32_t reg, const trace::Event& event) {
   if (event.size < 2 || reg % 2 != 0) return;
   auto id = static_cast<std::uint32_t>(event.value);
-  const PciFunction* known = function(bdf);
+  const PciFunction* known = functions_.find(bdf);
   DeviceType type = known != nullptr ? known->type : DeviceType{Bus::pci, 0, 0};
   if (reg == 0) type.vendor = static_cast<std::uint16_t>(id);
   if (event.size == 4) type.number = static_cast<std::uint16_t>(id >> 16);
@@ -100,22 +122,17 @@ void PciTracker::identity_read(std::uint32_t bdf, std::uint32_t reg, const trace
   if (known != nullptr && known->type == type) return;
   forget(bdf);
   if (type.vendor == kNobody || type.vendor == 0) return;
-  if (functions_.size() < kMaxFunctions) functions_.emplace(bdf, type);
+  functions_.add(bdf, type);
 }
 
 void PciTracker::forget(std::uint32_t bdf) {
-  if (functions_.erase(bdf) == 0) return;
-  last_ = nullptr;
+  if (!functions_.erase(bdf)) return;
   ranges_.erase(bdf, changed_);
 }
 
 // Other bus numbers: what was behind the bridge answers elsewhere now.
 void PciTracker::forget_buses(PciFunction::Buses buses) {
-  std::vector<std::uint32_t> gone;
-  for (const auto& [bdf, other] : functions_) {
-    if ((bdf >> 8) >= buses.first && (bdf >> 8) <= buses.last) gone.push_back(bdf);
-  }
-  for (std::uint32_t bdf : gone) forget(bdf);
+  for (std::uint32_t bdf : functions_.on(buses)) forget(bdf);
 }
 
 void PciTracker::place_bar(std::uint32_t bdf, const PciFunction& f, std::uint8_t bar) {
@@ -152,9 +169,9 @@ std::optional<PciTracker::Hit> PciTracker::find(bool memory, std::uint64_t addre
     std::uint64_t port = found->to + offset;
     return Hit{fixed_device(Space::port, port), 0, Space::port, port, 0};
   }
-  auto it = functions_.find(found->bdf);
-  if (it == functions_.end()) return std::nullopt;
-  const PciFunction& f = it->second;
+  const PciFunction* function = functions_.find(found->bdf);
+  if (function == nullptr) return std::nullopt;
+  const PciFunction& f = *function;
   for (const PciFunction::Structure& s : f.structures()) {
     if (s.bar == found->slot && offset >= s.offset && offset - s.offset < s.length) {
       return Hit{f.type, found->bdf, s.space, offset - s.offset, 0};

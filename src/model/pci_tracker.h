@@ -13,10 +13,12 @@
 // Everything here is told by a guest or a file: the state is bounded (kMaxFunctions).
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
-#include <unordered_map>
 #include <vector>
 
 #include "model/device.h"
@@ -55,7 +57,7 @@ class PciTracker {
   trace::PciLayout layout(const trace::PciLayout& told) const;
 
   // Whether a function has answered there.
-  bool knows(std::uint32_t bdf) { return function(bdf) != nullptr; }
+  bool knows(std::uint32_t bdf) const { return functions_.find(bdf) != nullptr; }
 
   // The range at an address; `memory` or else a port.
   std::optional<Hit> find(bool memory, std::uint64_t address) const;
@@ -68,7 +70,6 @@ class PciTracker {
   std::optional<ConfigPlace> find_ecam(std::uint64_t address) const;
 
  private:
-  PciFunction* function(std::uint32_t bdf);
   void identity_read(std::uint32_t bdf, std::uint32_t reg, const trace::Event& event);
   void forget(std::uint32_t bdf);
   void forget_buses(PciFunction::Buses buses);
@@ -77,9 +78,30 @@ class PciTracker {
                    const trace::Event& event);
   void ecam_access(const trace::Event& event);
 
-  std::unordered_map<std::uint32_t, PciFunction> functions_;
-  PciFunction* last_ = nullptr;  // of the last look; the map never moves its values
-  std::uint32_t last_bdf_ = 0;
+  // By place, in two steps: a boot looks at little else, and most of the time at nobody's place.
+  class Functions {
+   public:
+    PciFunction* find(std::uint32_t bdf) const {
+      const std::unique_ptr<Bus>& bus = buses_[bdf >> 8 & 0xff];
+      return bus == nullptr ? nullptr : bus->functions[bdf & 0xff].get();
+    }
+    // Nothing if one is there already or they are kMaxFunctions.
+    template <typename Told>
+    PciFunction* add(std::uint32_t bdf, const Told& told);
+    bool erase(std::uint32_t bdf);
+    // The places of those on the buses.
+    std::vector<std::uint32_t> on(PciFunction::Buses buses) const;
+
+   private:
+    struct Bus {
+      std::array<std::unique_ptr<PciFunction>, 256> functions;
+      std::size_t count = 0;  // never 0
+    };
+    std::array<std::unique_ptr<Bus>, 256> buses_;
+    std::size_t count_ = 0;
+  };
+
+  Functions functions_;
   PciRanges ranges_;
   std::vector<Addresses> changed_;
   std::uint64_t ecam_base_ = 0;

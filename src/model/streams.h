@@ -41,7 +41,7 @@ class StreamMap {
 
   StreamIndex operator()(const trace::Event& event, DeviceIndex device) {
     std::uint64_t key = static_cast<std::uint64_t>(event.vm) << 32 | part_of(event, device);
-    if (key == last_key_ && !streams_.empty()) return last_;
+    if (key == last_key_) return last_;
     return look_up(key);
   }
 
@@ -51,13 +51,13 @@ class StreamMap {
 
  private:
   std::uint32_t part_of(const trace::Event& event, DeviceIndex device) const {
+    if (kind_ == StreamKind::device) return device;
     switch (kind_) {
-      case StreamKind::device:
-        return device;
       case StreamKind::process:
         return event.process;
       case StreamKind::vcpu:
         return event.vcpu;
+      case StreamKind::device:
       case StreamKind::vm:
         break;
     }
@@ -66,7 +66,7 @@ class StreamMap {
   StreamIndex look_up(std::uint64_t key);
 
   StreamKind kind_;
-  std::uint64_t last_key_ = 0;
+  std::uint64_t last_key_ = ~std::uint64_t{0};  // that of no stream
   StreamIndex last_ = 0;
   std::unordered_map<std::uint64_t, StreamIndex> index_;
   std::vector<Stream> streams_;

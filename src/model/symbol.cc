@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model/symbol.h"
 
-#include "base/assert.h"
 #include "base/format.h"
 
 namespace iovm::model {
@@ -142,11 +141,6 @@ std::optional<Symbol> Alphabet::find(const Operation& operation) const {
     if (operations_[slots_[at]] == operation) return slots_[at];
   }
   return std::nullopt;
-}
-
-const Operation& Alphabet::operation(Symbol symbol) const {
-  IOVM_ASSERT(symbol >= kFirstSymbol && symbol < operations_.size());
-  return operations_[symbol];
 }
 
 void Alphabet::grow() {

@@ -16,6 +16,7 @@
 #include <string>
 #include <vector>
 
+#include "base/assert.h"
 #include "model/device.h"
 #include "trace/event.h"
 
@@ -86,7 +87,10 @@ class Alphabet {
   Symbol intern(const Operation& operation);
   std::optional<Symbol> find(const Operation& operation) const;
   // Only for symbols that intern gave (not reserved ones).
-  const Operation& operation(Symbol symbol) const;
+  const Operation& operation(Symbol symbol) const {
+    IOVM_ASSERT(symbol >= kFirstSymbol && symbol < operations_.size());
+    return operations_[symbol];
+  }
   // One past the largest symbol given: arrays indexed by symbol have this many entries.
   std::size_t size() const { return operations_.size(); }
 

@@ -29,11 +29,11 @@ struct VmState {
 
 // What is remembered of an address.
 struct Meaning {
+  std::uint32_t what = 0;  // of a plain one its symbol, of another its plan
+  std::uint16_t device = 0;
   Way way = Way::plain;
-  Symbol symbol = kOverflow;  // of a plain one
-  DeviceIndex device = 0;
-  PlanIndex plan = 0;  // of another
 };
+static_assert(kMaxDevices <= 65536);
 
 std::uint64_t access_key(const Event& event, CodeClass code) {
   bool user = code == CodeClass::user;
@@ -53,17 +53,21 @@ std::string describe(const Device& device) {
 
 class Tokenizer::Impl {
  public:
-  explicit Impl(Scheme scheme) : scheme_(scheme), symbols_(alphabet_) {}
+  explicit Impl(Scheme scheme) : scheme_(scheme), symbols_(alphabet_), last_state_(&vms_[0]) {}
 
-  Token token(const Event& event) {
-    CodeClass code = vm_state(event.vm).code(event);
-    std::uint64_t access = access_key(event, code);
+  void tokenize(const Event& event, Token& out) {
+    out.value_use = ValueUse::none;
+    out.code = vm_state(event.vm).code(event);
+    std::uint64_t access = access_key(event, out.code);
     const Meaning* known = meanings_.find(event.address, access);
-    // A copy: the steps below may restart the hash.
-    Meaning meaning = known != nullptr ? *known : learn(event, access, code);
-    if (meaning.way == Way::plain) return {meaning.symbol, meaning.device, code};
-    Symbol symbol = special(event, meaning);
-    return {symbol, meaning.device, code, value_use(meaning.way, symbol)};
+    if (known == nullptr) known = &learn(event, access, out.code);
+    out.device = known->device;
+    out.symbol = known->what;
+    if (known->way == Way::plain) return;
+    // A copy: what follows may forget the address.
+    Meaning meaning = *known;
+    out.symbol = special(event, meaning);
+    out.value_use = value_use(meaning.way, out.symbol);
   }
 
   void lost(const Event& loss) {
@@ -77,7 +81,8 @@ class Tokenizer::Impl {
     for (; told_ < vms.size() && scheme_ == Scheme::devices; ++told_) {
       const trace::PciLayout& layout = vms[told_].pci;
       if (layout.functions.empty()) continue;
-      forget(vm_state(static_cast<std::uint16_t>(told_)).pci.know(layout));
+      auto told = vm_state(static_cast<std::uint16_t>(told_)).pci.know(layout);
+      if (!told.empty()) forget(told);
     }
   }
 
@@ -90,7 +95,7 @@ class Tokenizer::Impl {
   const std::vector<Device>& devices() const { return devices_.devices(); }
 
  private:
-  Meaning learn(const Event& event, std::uint64_t access, CodeClass code);
+  const Meaning& learn(const Event& event, std::uint64_t access, CodeClass code);
   Symbol special(const Event& event, const Meaning& meaning);
   Symbol toggle(const Event& event, const Meaning& meaning, Latch& latch);
   Symbol config_address(const Event& event, const Meaning& meaning, std::uint64_t selected);
@@ -106,10 +111,9 @@ class Tokenizer::Impl {
   void start_over();
 
   VmState& vm_state(std::uint16_t vm) {
-    if (last_state_ == nullptr || last_vm_ != vm) {
-      last_state_ = &vms_[vm];  // an unordered_map never moves its values
-      last_vm_ = vm;
-    }
+    if (last_vm_ == vm) return *last_state_;
+    last_vm_ = vm;
+    last_state_ = &vms_[vm];  // an unordered_map never moves its values
     return *last_state_;
   }
 
@@ -122,7 +126,7 @@ class Tokenizer::Impl {
   AccessCache<Meaning> meanings_;  // by address and access
   std::size_t told_ = 0;           // VMs of the context that were looked at
   std::uint16_t last_vm_ = 0;
-  VmState* last_state_ = nullptr;
+  VmState* last_state_;
 };
 
 void Tokenizer::Impl::start_over() {
@@ -133,7 +137,6 @@ void Tokenizer::Impl::start_over() {
 // The meanings of these addresses. With very many remembered, all of them: a guest that moves its
 // BARs about must not make each move expensive.
 void Tokenizer::Impl::forget(std::span<const Addresses> addresses) {
-  if (addresses.empty()) return;
   if (meanings_.size() > kManyMeanings) return start_over();
   // Ports and memory are told apart by the rest of the key only; to forget too much costs little.
   meanings_.erase_if([&](std::uint64_t address) {
@@ -143,7 +146,7 @@ void Tokenizer::Impl::forget(std::span<const Addresses> addresses) {
   });
 }
 
-Meaning Tokenizer::Impl::learn(const Event& event, std::uint64_t access, CodeClass code) {
+const Meaning& Tokenizer::Impl::learn(const Event& event, std::uint64_t access, CodeClass code) {
   if (symbols_.full()) start_over();
   Plan plan;
   if (scheme_ == Scheme::addresses) {
@@ -153,12 +156,12 @@ Meaning Tokenizer::Impl::learn(const Event& event, std::uint64_t access, CodeCla
   }
   Meaning meaning;
   meaning.way = plan.way;
-  meaning.device = devices_({plan.base.device, event.vm, plan.place});
+  meaning.device = static_cast<std::uint16_t>(devices_({plan.base.device, event.vm, plan.place}));
   latches_.resize(devices().size());
   if (plan.way == Way::plain) {
-    meaning.symbol = alphabet_.intern(plan.base);
+    meaning.what = alphabet_.intern(plan.base);
   } else {
-    meaning.plan = symbols_.add(plan);
+    meaning.what = symbols_.add(plan);
   }
   return meanings_.insert(event.address, access, meaning);
 }
@@ -171,7 +174,7 @@ ValueUse Tokenizer::Impl::value_use(Way way, Symbol symbol) const {
 }
 
 Symbol Tokenizer::Impl::special(const Event& event, const Meaning& meaning) {
-  const Plan& plan = symbols_.plan(meaning.plan);
+  const Plan& plan = symbols_.plan(meaning.what);
   Latch& latch = latches_[meaning.device][plan.latch];
   std::uint64_t value = event.value & plan.value_mask;
   auto index = static_cast<std::uint32_t>(value);
@@ -179,20 +182,20 @@ Symbol Tokenizer::Impl::special(const Event& event, const Meaning& meaning) {
     case Way::plain:
       break;
     case Way::valued:
-      return symbols_.by_value(meaning.plan, value);
+      return symbols_.by_value(meaning.what, value);
     case Way::learned:
-      return symbols_.learned(meaning.plan, value);
+      return symbols_.learned(meaning.what, value);
     case Way::latching:
       latch.value = index;
       latch.known = true;
-      return symbols_.by_value(meaning.plan, value);
+      return symbols_.by_value(meaning.what, value);
     case Way::pair:
       latch.value = index;
       latch.known = true;
-      return symbols_.by_index(meaning.plan, index, event.value >> 8, event);
+      return symbols_.by_index(meaning.what, index, event.value >> 8, event);
     case Way::indexed:
       if (!latch.known) break;
-      return symbols_.by_index(meaning.plan, latch.value, event.value, event);
+      return symbols_.by_index(meaning.what, latch.value, event.value, event);
     case Way::toggle:
       return toggle(event, meaning, latch);
     case Way::rearm:
@@ -206,7 +209,7 @@ Symbol Tokenizer::Impl::special(const Event& event, const Meaning& meaning) {
     case Way::phased:
       // The status was that of before this access: who does not ask again may be sending anything.
       if (std::exchange(latch.known, false) && latch.value != 0) break;
-      return symbols_.by_value(meaning.plan, value);
+      return symbols_.by_value(meaning.what, value);
     case Way::phase_over:
       latch.known = false;
       break;
@@ -219,29 +222,29 @@ Symbol Tokenizer::Impl::special(const Event& event, const Meaning& meaning) {
     case Way::config_ecam:
       return config_ecam(event, meaning);
   }
-  return symbols_.plain(meaning.plan);
+  return symbols_.plain(meaning.what);
 }
 
 // Index and data by turns; which turn it is is known from the first rearming read on.
 Symbol Tokenizer::Impl::toggle(const Event& event, const Meaning& meaning, Latch& latch) {
-  if (!latch.armed) return symbols_.plain(meaning.plan);
+  if (!latch.armed) return symbols_.plain(meaning.what);
   bool data = std::exchange(latch.data_next, !latch.data_next);
-  if (data) return symbols_.by_index(meaning.plan, latch.value, event.value, event);
-  latch.value = static_cast<std::uint32_t>(event.value & symbols_.plan(meaning.plan).value_mask);
+  if (data) return symbols_.by_index(meaning.what, latch.value, event.value, event);
+  latch.value = static_cast<std::uint32_t>(event.value & symbols_.plan(meaning.what).value_mask);
   latch.known = true;
-  return symbols_.by_value(meaning.plan, latch.value);
+  return symbols_.by_value(meaning.what, latch.value);
 }
 
 Symbol Tokenizer::Impl::config_address(const Event& event, const Meaning& meaning,
                                        std::uint64_t selected) {
   bool look = is_a_look(event, static_cast<std::uint32_t>(selected) >> 8 & 0xffff,
                         selected & kConfigRegister);
-  return symbols_.by_value(meaning.plan, look ? selected & kConfigRegister : selected, look);
+  return symbols_.by_value(meaning.what, look ? selected & kConfigRegister : selected, look);
 }
 
 Symbol Tokenizer::Impl::config_data(const Event& event, const Meaning& meaning,
                                     const Latch& latch) {
-  if (!latch.known || (latch.value & kConfigEnable) == 0) return symbols_.plain(meaning.plan);
+  if (!latch.known || (latch.value & kConfigEnable) == 0) return symbols_.plain(meaning.what);
   auto offset = static_cast<std::uint32_t>(event.address & 3);
   return config(event, meaning, latch.value >> 8 & 0xffff,
                 (latch.value & kConfigRegister) | offset);
@@ -249,14 +252,15 @@ Symbol Tokenizer::Impl::config_data(const Event& event, const Meaning& meaning,
 
 Symbol Tokenizer::Impl::config_ecam(const Event& event, const Meaning& meaning) {
   auto place = vm_state(event.vm).pci.find_ecam(event.address);
-  return place ? config(event, meaning, place->bdf, place->reg) : symbols_.plain(meaning.plan);
+  return place ? config(event, meaning, place->bdf, place->reg) : symbols_.plain(meaning.what);
 }
 
 Symbol Tokenizer::Impl::config(const Event& event, const Meaning& meaning, std::uint32_t bdf,
                                std::uint32_t reg) {
   std::uint32_t function = is_a_look(event, bdf, reg) ? kAnyFunction : bdf;
-  Symbol symbol = symbols_.by_index(meaning.plan, function << 12 | reg, event.value, event);
-  forget(vm_state(event.vm).pci.config_access(bdf, reg, event));
+  Symbol symbol = symbols_.by_index(meaning.what, function << 12 | reg, event.value, event);
+  auto moved = vm_state(event.vm).pci.config_access(bdf, reg, event);
+  if (!moved.empty()) forget(moved);
   return symbol;
 }
 
@@ -265,8 +269,8 @@ Tokenizer::~Tokenizer() = default;
 Tokenizer::Tokenizer(Tokenizer&&) noexcept = default;
 Tokenizer& Tokenizer::operator=(Tokenizer&&) noexcept = default;
 
-Token Tokenizer::operator()(const Event& event) {
-  return impl_->token(event);
+void Tokenizer::tokenize(const Event& event, Token& token) {
+  impl_->tokenize(event, token);
 }
 
 void Tokenizer::know(std::span<const trace::VmInfo> vms) {

@@ -80,7 +80,14 @@ class Tokenizer {
   // it.
   trace::PciLayout layout(std::uint16_t vm, const trace::PciLayout& told) const;
   // Any event but a loss.
-  Token operator()(const trace::Event& event);
+  Token operator()(const trace::Event& event) {
+    Token token;
+    tokenize(event, token);
+    return token;
+  }
+  // The same for loops that count nanoseconds: a token given back is put together in registers,
+  // which takes as long as all the rest.
+  void tokenize(const trace::Event& event, Token& token);
   // A loss: what was latched (indices, phases) is no longer known. Learned BARs stay.
   void lost(const trace::Event& loss);
 

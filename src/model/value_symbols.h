@@ -50,7 +50,7 @@ class ValueSymbols {
   };
   struct Known {
     Symbol symbol = kOverflow;
-    std::uint64_t value_mask = 0;  // of a register behind an index whose value counts; 0 does not
+    std::uint32_t value_mask = 0;  // of a register behind an index whose value counts; 0 does not
   };
 
   Alphabet* alphabet_;
