@@ -62,13 +62,16 @@ bool matches_name(std::string_view wanted, std::string_view name) {
   return name.empty();
 }
 
+bool can_be_on(const AccessPattern& p, const DeviceType& device) {
+  return p.devices.empty() || std::ranges::any_of(p.devices, [&](const DeviceType& wanted) {
+           return is_device(wanted, device);
+         });
+}
+
 bool can_match(const AccessPattern& p, const Operation& o, model::CodeClass code) {
   if (p.direction && *p.direction != o.direction) return false;
   if (!p.has_code(code)) return false;
-  bool known = p.devices.empty() || std::ranges::any_of(p.devices, [&](const DeviceType& wanted) {
-                 return is_device(wanted, o.device);
-               });
-  if (!known || !is_register(p, o)) return false;
+  if (!can_be_on(p, o.device) || !is_register(p, o)) return false;
   if (!p.register_name.empty() && !is_named(o, p.register_name)) return false;
   if (!p.sizes.any() && !p.sizes.has(o.size)) return false;
   if (!p.index.any() && !(o.has(Mark::index) && p.index.has(o.index))) return false;

@@ -12,6 +12,9 @@ namespace iovm::detect {
 // Whether a register's name is the one meant; # in it stands for any number.
 bool matches_name(std::string_view wanted, std::string_view name);
 
+// Whether it can mean accesses to devices of the type.
+bool can_be_on(const AccessPattern& pattern, const model::DeviceType& device);
+
 // Whether events of the operation, by code of that class, can be meant.
 bool can_match(const AccessPattern& pattern, const model::Operation& operation,
                model::CodeClass code);

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <utility>
 
 #include "detect/rule_alert.h"
 #include "detect/rule_match.h"
@@ -45,84 +46,25 @@ Mark mark_of(std::uint64_t number, const Event& e, model::Symbol symbol) {
   return {number, e.time, e.value, e.rip, e.cr3, e.address, symbol, e.process, e.present};
 }
 
-// An access that the alphabet had no place for any more, by its address alone: who fills the
-// alphabet is not rid of the rules about ports.
-model::Operation bare(const Event& event, model::CodeClass code) {
-  model::Operation op;
-  op.direction = event.direction;
-  op.size = event.size;
-  op.space = event.kind == trace::EventKind::pio ? model::Space::port : model::Space::memory;
-  op.reg = event.address;
-  op.device = model::fixed_device(op.space, event.address);
-  if (code == model::CodeClass::user) op.set(model::Mark::user);
-  return op;
-}
-
 }  // namespace
-
-struct RuleWatch::Running {
-  std::uint32_t first = 0;  // the patterns of the first step
-  // No track waits for more than the first step if this is 0. It may say too much, never too
-  // little: tracks that give way or were ended by a loss stay counted.
-  std::size_t waiting = 0;
-  Tracks tracks;
-};
 
 RuleWatch::RuleWatch(std::shared_ptr<const RuleSet> rules, std::string trace, bool model,
                      AlertSink& sink)
-    : trace_(std::move(trace)), model_(model), sink_(sink) {
-  start(std::move(rules));
-}
-
-RuleWatch::~RuleWatch() = default;
-
-void RuleWatch::start(std::shared_ptr<const RuleSet> rules) {
-  rules_ = std::move(rules);
-  running_.clear();
-  for (const Rule& rule : rules_->rules) running_.push_back({rule.steps.front().want, 0, {}});
-  lists_of_.clear();
-  lists_.assign(2, {});  // kUnseen, kNobody
-}
+    : rules_(std::move(rules)),
+      trace_(std::move(trace)),
+      model_(model),
+      sink_(sink),
+      asking_(*rules_, model),
+      attempts_(*rules_),
+      tracks_(rules_->rules.size()) {}
 
 Status RuleWatch::replace(const trace::Context& context, std::shared_ptr<const RuleSet> rules) {
   if (auto ok = finish(context); !ok) return ok;
-  before_ = rules_;
-  start(std::move(rules));
+  before_ = std::exchange(rules_, std::move(rules));
+  asking_ = RuleAsking(*rules_, model_);
+  attempts_ = RuleAttempts(*rules_);
+  tracks_ = std::vector<Tracks>(rules_->rules.size());
   return {};
-}
-
-std::vector<RuleWatch::Asking> RuleWatch::ask(const model::Operation& operation,
-                                              model::CodeClass code) const {
-  std::vector<Asking> out;
-  for (std::uint32_t i = 0; i < running_.size(); ++i) {
-    const Rule& rule = rules_->rules[i];
-    if (rule.unless_model && model_) continue;
-    std::uint32_t bits = 0;
-    for (std::size_t p = 0; p < rule.patterns.size(); ++p) {
-      if (can_match(rule.patterns[p], operation, code)) bits |= std::uint32_t{1} << p;
-    }
-    if (bits != 0) out.push_back({i, bits});
-  }
-  return out;
-}
-
-std::span<const RuleWatch::Asking> RuleWatch::asking(const Sight& s) {
-  if (model::is_unknown(s.token.symbol)) {
-    scratch_ = ask(bare(s.event, s.token.code), s.token.code);
-    return scratch_;
-  }
-  std::size_t slot =
-      std::size_t{s.token.symbol} * kCodeSlots + static_cast<std::size_t>(s.token.code);
-  if (slot >= lists_of_.size()) {
-    lists_of_.resize(std::max(s.tokenizer.alphabet().size() * kCodeSlots, slot + 1), kUnseen);
-  }
-  std::uint32_t& list = lists_of_[slot];
-  if (list == kUnseen) {
-    auto rules = ask(s.tokenizer.alphabet().operation(s.token.symbol), s.token.code);
-    list = rules.empty() ? kNobody : static_cast<std::uint32_t>(lists_.size());
-    if (!rules.empty()) lists_.push_back(std::move(rules));
-  }
-  return lists_[list];
 }
 
 Status RuleWatch::look(const Sight& s) {
@@ -133,10 +75,9 @@ Status RuleWatch::look(const Sight& s) {
   if (s.event.stopped_by != 0) {
     if (auto ok = tell_stop(s, stopper); !ok) return ok;
   }
-  for (const Asking& a : asking(s)) {
+  for (const Asking& a : asking_.of(s.event, s.token, s.tokenizer.alphabet())) {
+    if ((a.interest & attempts_.on(s.token.device)) == 0) continue;
     if (stopper != nullptr && rules_->rules[a.rule].id == stopper->id) continue;
-    const Running& running = running_[a.rule];
-    if (running.waiting == 0 && (a.patterns & running.first) == 0) continue;
     std::uint32_t patterns = meant(rules_->rules[a.rule], a.patterns, s);
     if (patterns == 0) continue;
     if (auto ok = advance(a.rule, patterns, s); !ok) return ok;
@@ -164,20 +105,20 @@ bool RuleWatch::is_stray(const Event& event) const {
 
 Status RuleWatch::advance(std::uint32_t index, std::uint32_t patterns, const Sight& s) {
   const Rule& rule = rules_->rules[index];
-  Running& running = running_[index];
+  Tracks& tracks = tracks_[index];
   const Event& e = s.event;
   std::uint64_t key = key_of(rule.per, e, s.token.device);
   std::uint32_t era = eras_[e.vm % eras_.size()];
-  if ((patterns & running.first) == 0) {
-    const Track* track = running.tracks.find(key, era);
+  if ((patterns & rule.steps.front().want) == 0) {
+    const Track* track = tracks.find(key, era);
     if (track == nullptr || !track->waiting()) return {};
   }
   Mark mark = mark_of(s.number, e, s.token.symbol);
-  Track& track = running.tracks.at(rule, key, era);
+  Track& track = tracks.at(rule, key, era);
   bool waited = track.waiting();
   auto marks = track.see(rule, patterns, elements_of(e), mark);
-  if (waited && !track.waiting()) --running.waiting;
-  if (!waited && track.waiting()) ++running.waiting;
+  if (!waited && track.waiting()) attempts_.began(rule, index, s.token.device);
+  if (waited && !track.waiting()) attempts_.ended(rule, index, s.token.device);
   return marks.empty() ? Status() : hit(index, key, marks, s);
 }
 
@@ -284,7 +225,8 @@ Status RuleRun::feed(const trace::Context& context, std::span<const Event> event
       watch_.loss(event);
     } else {
       ++events_;
-      model::Token token = tokenizer_(event);
+      model::Token token;
+      tokenizer_.tokenize(event, token);
       if (auto ok = watch_.see(context, number_, event, token, tokenizer_); !ok) return ok;
     }
     ++number_;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Runs rules over the events of a recording, next to the Detector or alone, and makes alerts of
-// hits. What it costs: for a symbol that no rule asks for, one look into a table (most events);
-// else one automaton per rule that asks for it. The table is made as symbols come up.
+// hits. What it costs: where no rule can make anything of an event, one look into a table (most
+// events, detect/rule_asking.h); else one automaton per rule that can.
 //
 // An automaton has a place for each step of its rule, and one set of places for each device
 // (process, vCPU, VM) that did something the rule asks for: at most kMaxTracks, the oldest goes
@@ -26,6 +26,7 @@
 #include "detect/alert_sink.h"
 #include "detect/rule.h"
 #include "detect/rule_alert.h"
+#include "detect/rule_asking.h"
 #include "detect/rule_track.h"
 #include "model/tokenizer.h"
 #include "trace/context.h"
@@ -37,18 +38,13 @@ class RuleWatch {
  public:
   // `trace` names the recording in alerts; `model`: a model looks at the same events.
   RuleWatch(std::shared_ptr<const RuleSet> rules, std::string trace, bool model, AlertSink& sink);
-  ~RuleWatch();
 
   // An event that is no loss, its number, and what the tokenizer made of it.
   Status see(const trace::Context& context, std::uint64_t number, const trace::Event& event,
              const model::Token& token, const model::Tokenizer& tokenizer) {
     if (token.code == model::CodeClass::kernel) kernel_acted(event.vm);
-    std::size_t slot =
-        std::size_t{token.symbol} * kCodeSlots + static_cast<std::size_t>(token.code);
-    if (slot < lists_of_.size() && lists_of_[slot] == kNobody && event.time < next_close_ &&
-        event.stopped_by == 0) {
-      return {};
-    }
+    bool nobody = (asking_.interest(token) & attempts_.on(token.device)) == 0;
+    if (nobody && event.time < next_close_ && event.stopped_by == 0) return {};
     return look({context, number, event, token, tokenizer});
   }
   void loss(const trace::Event& event);
@@ -69,16 +65,6 @@ class RuleWatch {
     const model::Token& token;
     const model::Tokenizer& tokenizer;
   };
-  // A rule that asks for a symbol, and with which of its patterns.
-  struct Asking {
-    std::uint32_t rule = 0;
-    std::uint32_t patterns = 0;
-  };
-  struct Running;  // a rule with its automata
-
-  static constexpr std::size_t kCodeSlots = 8;  // code classes, rounded up
-  static constexpr std::uint32_t kUnseen = 0;   // nobody has asked yet
-  static constexpr std::uint32_t kNobody = 1;
   static constexpr std::uint64_t kNever = ~std::uint64_t{0};
   static constexpr std::uint16_t kLinuxFrom = 1000;  // accesses from kernel text
 
@@ -87,8 +73,6 @@ class RuleWatch {
     count = static_cast<std::uint16_t>(count + (count < kLinuxFrom ? 1 : 0));
   }
   Status look(const Sight& sight);
-  std::span<const Asking> asking(const Sight& sight);
-  std::vector<Asking> ask(const model::Operation& operation, model::CodeClass code) const;
   std::uint32_t meant(const Rule& rule, std::uint32_t patterns, const Sight& sight) const;
   Status advance(std::uint32_t rule, std::uint32_t meant, const Sight& sight);
   Status hit(std::uint32_t rule, std::uint64_t key, std::span<const Mark> marks,
@@ -99,17 +83,15 @@ class RuleWatch {
   bool is_stray(const trace::Event& event) const;
   StreamName stream(Per per, const Sight& sight) const;
   Status close_quiet(const trace::Context& context, std::uint64_t now);
-  void start(std::shared_ptr<const RuleSet> rules);
 
   std::shared_ptr<const RuleSet> rules_;
   std::shared_ptr<const RuleSet> before_;  // those that rules_ took the place of
   std::string trace_;
   bool model_;
   AlertSink& sink_;
-  std::vector<Running> running_;
-  std::vector<std::uint32_t> lists_of_;  // by symbol and code: an index in lists_
-  std::vector<std::vector<Asking>> lists_;
-  std::vector<Asking> scratch_;
+  RuleAsking asking_;
+  RuleAttempts attempts_;
+  std::vector<Tracks> tracks_;                   // by rule
   std::array<std::uint16_t, 4096> kernel_ = {};  // accesses from kernel text, by VM
   std::array<std::uint32_t, 4096> eras_ = {};    // losses, by VM
   std::map<std::pair<std::uint32_t, std::uint64_t>, RuleEpisode> open_;  // by rule and key
