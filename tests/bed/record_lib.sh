@@ -42,6 +42,7 @@ go() { touch "$tmp/$1.go"; }
 recorder() {
   local out=(-o "$tmp/out.iovm")
   [[ " $* " != *" -o "* ]] || out=()
+  : >"$tmp/record.err"  # what the recorder before said is not this one's word
   iovm record "${out[@]}" "$@" 2>"$tmp/record.err" &
   RECORDER=$!
   wait_for 30 grep -q 'Ctrl-C ends it' "$tmp/record.err" || { cat "$tmp/record.err" >&2; fail "iovm record $*"; }
