@@ -50,7 +50,7 @@ Recording read(const char* path) {
     for (const trace::Event& e : *batch) {
       if (e.kind == trace::EventKind::loss) continue;
       model::Token token = tokenizer(e);
-      out.tokens.push_back({streams(e, token.device), token.symbol});
+      out.tokens.push_back({streams(e, token.device, (*reader)->context()), token.symbol});
     }
   }
   out.streams = streams.streams().size();

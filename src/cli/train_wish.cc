@@ -38,7 +38,7 @@ void declare(CommandLine& line, TrainOptions& options) {
       "symbols of context (markov 5, or 9 with more than a million events; chain 3) or in a "
       "window (stide 6)");
   line.option("--stream", options.stream, "WHAT",
-              "one sequence per device (default), process, vcpu or vm");
+              "one sequence per device (default), device-process, process, vcpu or vm");
   line.choice("--symbols", options.symbols, {"auto", "devices", "addresses"},
               "what an access is known by; auto: addresses for imported number sequences");
   line.choice("--session", options.session, {"auto", "mean", "combined"},
@@ -84,7 +84,7 @@ Result<Wish> wish_of(const TrainOptions& options) {
     auto kind = model::stream_kind(*options.stream);
     if (!kind) {
       return usage_error(
-          format("--stream \"{}\": device, process, vcpu or vm", escape_terminal(*options.stream)));
+          format("--stream \"{}\": device, device-process, process, vcpu or vm", escape_terminal(*options.stream)));
     }
     wish.options.stream = *kind;
     wish.stream_given = true;

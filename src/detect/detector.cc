@@ -53,7 +53,7 @@ Status Detector::step(const trace::Context& context, const trace::Event& event) 
   if (rules_ != nullptr) {
     if (auto ok = rules_->see(context, number_, event, token, tokenizer_); !ok) return ok;
   }
-  model::StreamIndex index = map_(event, token.device);
+  model::StreamIndex index = map_(event, token.device, context);
   while (index >= streams_.size()) streams_.push_back(std::make_unique<Stream>());
   Stream& s = *streams_[index];
   if (s.episode && s.episode->over(event.time)) {

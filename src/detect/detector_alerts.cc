@@ -188,6 +188,10 @@ StreamName Detector::name(const trace::Context& context, model::StreamIndex inde
       break;
     case model::StreamKind::vm:
       break;
+    case model::StreamKind::device_process:
+      out.device = tokenizer_.devices()[s.part];
+      out.process = model::process_of(s.actor);
+      break;
   }
   return out;
 }

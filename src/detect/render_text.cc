@@ -80,12 +80,15 @@ std::string stop_text(const Alert& alert) {
 }  // namespace
 
 std::string describe(const StreamName& stream, const trace::Context* context) {
-  if (stream.device) return model::describe(*stream.device);
+  std::string text;
+  if (stream.device) text = model::describe(*stream.device);
   if (stream.process) {
     bool known = context != nullptr && *stream.process < context->processes.size();
-    return process_text(*stream.process,
-                        known ? context->processes[*stream.process] : trace::GuestProcess());
+    text += text.empty() ? "" : " by ";
+    text += process_text(*stream.process,
+                         known ? context->processes[*stream.process] : trace::GuestProcess());
   }
+  if (!text.empty()) return text;
   if (stream.vcpu) return iovm::format("vCPU {}", *stream.vcpu);
   return "all devices";
 }
@@ -95,7 +98,7 @@ std::string alert_text(const Alert& alert, Phase phase) {
   text += " " + escape_terminal(alert.stream.trace);
   if (!alert.stream.vm_name.empty()) text += " " + escape_terminal(alert.stream.vm_name);
   std::string what = alert.stream.device ? model::describe(*alert.stream.device) : "";
-  if (alert.stream.process) what = alert.actors.empty() ? "process" : "";
+  if (alert.stream.process && !alert.stream.device) what = alert.actors.empty() ? "process" : "";
   if (alert.stream.vcpu) what = iovm::format("vCPU {}", *alert.stream.vcpu);
   if (!what.empty()) text += " " + what;
   text += iovm::format(": {}{}: {}, events {}-{}", phase == Phase::closed ? "over: " : "",

@@ -6,7 +6,8 @@
 namespace iovm::model {
 namespace {
 
-constexpr std::array<std::string_view, kStreamKinds> kNames = {"device", "process", "vcpu", "vm"};
+constexpr std::array<std::string_view, kStreamKinds> kNames = {"device", "process", "vcpu", "vm",
+                                                               "device-process"};
 
 }  // namespace
 
@@ -21,12 +22,13 @@ std::optional<StreamKind> stream_kind(std::string_view name) {
   return std::nullopt;
 }
 
-StreamIndex StreamMap::look_up(std::uint64_t key) {
+StreamIndex StreamMap::look_up(const Key& key) {
   auto it = index_.find(key);
   if (it == index_.end()) {
     auto fresh = static_cast<StreamIndex>(streams_.size());
     if (fresh >= kMaxStreams) return static_cast<StreamIndex>(kMaxStreams - 1);
-    streams_.push_back({static_cast<std::uint16_t>(key >> 32), static_cast<std::uint32_t>(key)});
+    streams_.push_back({static_cast<std::uint16_t>(key.place >> 32),
+                        static_cast<std::uint32_t>(key.place), key.actor});
     it = index_.emplace(key, fresh).first;
   }
   last_key_ = key;

@@ -19,6 +19,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "model/actor.h"
 #include "model/disk_commands.h"
 #include "model/tokenizer.h"
 #include "model/volume.h"
@@ -27,7 +28,7 @@ namespace iovm::model {
 
 struct Stretch {
   StretchKind kind;
-  std::uint64_t actor = 0;  // see VolumeWatch::actor_of; 0: everybody's
+  std::uint64_t actor = 0;  // model/actor.h; 0: everybody's
   std::uint64_t first_event = 0;
   std::uint64_t first_time = 0;
   std::uint64_t last_time = 0;
@@ -91,17 +92,7 @@ class VolumeWatch {
   // The end: all stretches are over.
   void finish();
 
-  // 0 where neither process nor address space is known.
-  static std::uint64_t actor_of(const trace::Event& event) {
-    if (event.knows_process()) return kProcess | event.process;
-    return event.has(trace::Field::cr3) ? kSpace | (event.cr3 & kPageTable) : 0;
-  }
-
  private:
-  static constexpr std::uint64_t kProcess = std::uint64_t{1} << 62;
-  static constexpr std::uint64_t kSpace = std::uint64_t{1} << 63;
-  static constexpr std::uint64_t kPageTable = 0x000ffffffffff000;
-
   struct Key {
     std::uint64_t actor = 0;
     DeviceIndex device = 0;

@@ -14,7 +14,7 @@ model::Volumes volumes_of(std::span<const Work> work) {
   return counter.volumes();
 }
 
-void RecordingPass::access(const trace::Event& event) {
+void RecordingPass::access(const trace::Event& event, const trace::Context& context) {
   model::Origin& origin = recording_.origin;
   if (origin.events == 0) origin.first_time = event.time;
   origin.last_time = std::max(origin.last_time, event.time);
@@ -22,7 +22,7 @@ void RecordingPass::access(const trace::Event& event) {
   model::Token token = tokenizer_(event);
   if (token.symbol >= symbols_.size()) learn_symbols();
   Symbol symbol = symbols_[token.symbol];
-  model::StreamIndex stream = streams_(event, token.device);
+  model::StreamIndex stream = streams_(event, token.device, context);
   if (stream >= state_.size()) state_.resize(stream + 1);
   Stream& s = state_[stream];
   if (s.fold.repeats(symbol) && polls_[token.symbol]) return;

@@ -65,14 +65,14 @@ class RecordingPass {
       if (event.kind == trace::EventKind::loss) {
         loss(event);
       } else {
-        access(event);
+        access(event, context);
       }
     }
   }
   Recording finish(const trace::Context& context);
 
  private:
-  void access(const trace::Event& event);
+  void access(const trace::Event& event, const trace::Context& context);
   void loss(const trace::Event& event);
   void learn_symbols();
 

@@ -107,7 +107,9 @@ Trainer::Split Trainer::split_one() const {
   std::size_t time = all.size() - all.size() / 3;
   model::StreamIndex streams = 0;
   for (const Token& token : all) streams = std::max(streams, token.stream + 1);
-  bool whole = options_.stream == model::StreamKind::process && streams >= 3;
+  bool come_and_go = options_.stream == model::StreamKind::process ||
+                     options_.stream == model::StreamKind::device_process;
+  bool whole = come_and_go && streams >= 3;
   model::StreamIndex first = whole ? streams - streams / 3 : streams;
   Split split;
   Counter counter(counted());

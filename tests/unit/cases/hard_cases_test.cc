@@ -188,6 +188,55 @@ TEST_F(HardCase, ALossInTheMiddle) {
   EXPECT_EQ(alerts.size(), 2u);
 }
 
+// One process sends by a network card, another counts what came: each in an order of its own, by a
+// driver that lets their accesses interleave.
+TEST_F(HardCase, TwoProcessesInterleaveAtOneDevice) {
+  constexpr std::uint32_t kBar = 0xfeb00000;
+  context.processes.resize(2);
+  auto work = [](bool sends, bool counts, unsigned seed) {
+    TestGuest firmware, sender, counter;
+    boot_network(firmware, kBar);
+    counter.pause(1 * kMs);
+    sender.pause(1 * kMs);
+    sender.process = 0;
+    counter.process = 1;
+    std::mt19937 random(seed);
+    for (unsigned i = 0; i < 500; ++i) {
+      sender.store(kBar + 0x3818, i & 0xff).load(kBar + 0xc0, 1).load(kBar + 0x3810, i & 0xff);
+      counter.load(kBar + 0x4074, i).load(kBar + 0x4080, i).load(kBar + 0x40c0, i);
+      sender.pause(random() % 5000);
+      counter.pause(random() % 5000);
+    }
+    Events events = firmware.events;
+    if (sends) events.insert(events.end(), sender.events.begin(), sender.events.end());
+    if (counts) events.insert(events.end(), counter.events.begin(), counter.events.end());
+    std::ranges::stable_sort(events, {}, &trace::Event::time);
+    return events;
+  };
+  auto largest = [this] {
+    double most = 0;
+    for (const detect::StreamScore& score : scores) most = std::max(most, score.max_window);
+    return most;
+  };
+  std::vector<Events> apart = {work(true, false, 1), work(true, false, 2), work(false, true, 3),
+                               work(false, true, 4), work(true, false, 5), work(false, true, 6)};
+  train(apart);
+  std::size_t by_device = detect(work(true, true, 7)).size();
+  model::Options options;
+  options.stream = model::StreamKind::device_process;
+  train(apart, options);
+  EXPECT_TRUE(detect(work(true, false, 7)).empty());
+  double alone = largest();
+  EXPECT_TRUE(detect(work(false, true, 7)).empty());
+  alone = std::max(alone, largest());
+  std::size_t alerts = detect(work(true, true, 7)).size();
+  figure("two processes interleave at one device, trained on apart",
+         iovm::format("{} false episodes; with --stream device-process {}, and no score is higher",
+                      by_device, alerts));
+  EXPECT_EQ(alerts, 0u);
+  EXPECT_DOUBLE_EQ(largest(), alone);
+}
+
 TEST_F(HardCase, TwoVmsWithOneModel) {
   train_on_driver();
   TestGuest other;

@@ -43,7 +43,7 @@ model::ModelData learn(const std::vector<trace::Event>& events, const model::Opt
   std::vector<std::vector<Symbol>> streams;
   for (const trace::Event& event : events) {
     model::Token token = tokenizer(event);
-    model::StreamIndex stream = map(event, token.device);
+    model::StreamIndex stream = map(event, token.device, {});
     if (stream >= streams.size()) streams.resize(stream + 1);
     streams[stream].push_back(token.symbol);
   }
