@@ -5,6 +5,7 @@
 #include <chrono>
 #include <filesystem>
 #include <set>
+#include <tuple>
 
 #include "analyze/report.h"
 #include "base/format.h"
@@ -18,10 +19,11 @@ std::string counted(std::uint64_t count, std::string_view one) {
   return format("{} {}{}", count, one, count == 1 ? "" : "s");
 }
 
+// Of equally grave ones one that has a name says most.
 const ReportAlert& gravest(const Report& report) {
   auto weight = [](const ReportAlert& alert) {
     double over = alert.threshold > 0 ? alert.score / alert.threshold : 0;
-    return std::pair(alert.severity, over);
+    return std::tuple(alert.severity, alert.known.has_value(), over);
   };
   return *std::ranges::max_element(report.alerts, {}, weight);
 }
