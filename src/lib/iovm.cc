@@ -7,6 +7,7 @@
 #include <cstring>
 #include <exception>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,8 @@
 #include "detect/detector.h"
 #include "detect/incidents.h"
 #include "detect/render.h"
+#include "detect/rule_files.h"
+#include "detect/rule_watch.h"
 #include "model/model_file.h"
 #include "trace/reader.h"
 
@@ -51,6 +54,10 @@ struct iovm_model {
   explicit iovm_model(iovm::model::ModelData read) : data(std::move(read)), model(data.model()) {}
   iovm::model::ModelData data;
   iovm::model::Model model;
+};
+
+struct iovm_rules {
+  std::shared_ptr<const iovm::detect::RuleSet> set;
 };
 
 namespace {
@@ -96,8 +103,9 @@ class Lines : public iovm::detect::AlertSink {
   bool stopped_ = false;
 };
 
-// -1 and the error, or 0.
-int run(iovm_trace& trace, iovm::detect::Detector& detector, const Lines& lines) {
+// -1 and the error, or 0. `detector`: a Detector or a RuleRun.
+template <typename Detector>
+int run(iovm_trace& trace, Detector& detector, const Lines& lines) {
   while (!lines.stopped()) {
     auto batch = trace.reader->next();
     if (!batch) return fail(batch.error().message()), -1;
@@ -107,6 +115,38 @@ int run(iovm_trace& trace, iovm::detect::Detector& detector, const Lines& lines)
     if (batch->empty()) break;
   }
   return 0;
+}
+
+void tell_scores(const iovm::detect::Detector& detector, const iovm_model& model,
+                 const iovm::trace::Context& context, iovm_line score, Lines& lines) {
+  double threshold = iovm::model::to_bits(model.data.threshold.value);
+  for (const iovm::detect::StreamScore& stream : detector.scores(context)) {
+    if (lines.stopped()) break;
+    lines.say(score, iovm::detect::score_json(stream, context, threshold));
+  }
+}
+
+long detect_by_rules(iovm_trace& trace, const iovm_rules& rules, Lines& lines) {
+  iovm::detect::Incidents incidents(lines);
+  iovm::detect::RuleRun rule_run(rules.set, trace.path, incidents);
+  if (run(trace, rule_run, lines) != 0) return -1;
+  return lines.stopped() ? 0 : static_cast<long>(rule_run.watch().alerts());
+}
+
+// Number sequences know no rules.
+long detect_by_model(iovm_trace& trace, const iovm_model& model, const iovm_rules* rules,
+                     iovm_line score, Lines& lines) {
+  iovm::detect::Incidents incidents(lines);
+  iovm::detect::Detector detector(model.data, model.model, trace.path, incidents);
+  std::optional<iovm::detect::RuleWatch> watch;
+  if (rules != nullptr && model.data.options.scheme == iovm::model::Scheme::devices) {
+    watch.emplace(rules->set, trace.path, true, incidents);
+    detector.watch(*watch);
+  }
+  if (run(trace, detector, lines) != 0) return -1;
+  if (lines.stopped()) return 0;
+  if (score != nullptr) tell_scores(detector, model, trace.reader->context(), score, lines);
+  return static_cast<long>(detector.stats().alerts + (watch ? watch->alerts() : 0));
 }
 
 }  // namespace
@@ -181,22 +221,33 @@ void iovm_model_close(iovm_model* model) {
   delete model;
 }
 
+iovm_rules* iovm_rules_open(const char* path) {
+  return guarded<iovm_rules*>(nullptr, [&]() -> iovm_rules* {
+    std::vector<std::string> paths;
+    if (path != nullptr) paths.emplace_back(path);
+    auto rules = iovm::detect::load_rules(paths, true);
+    if (!rules) return fail(rules.error().message()), nullptr;
+    return new iovm_rules{std::move(*rules)};
+  });
+}
+
+void iovm_rules_close(iovm_rules* rules) {
+  delete rules;
+}
+
 long iovm_detect(iovm_trace* trace, const iovm_model* model, iovm_line alert, iovm_line score,
                  void* user) {
   return guarded(-1L, [&] {
     Lines lines(alert, user);
-    iovm::detect::Incidents incidents(lines);
-    iovm::detect::Detector detector(model->data, model->model, trace->path, incidents);
-    if (run(*trace, detector, lines) != 0) return -1L;
-    if (lines.stopped()) return 0L;
-    const iovm::trace::Context& context = trace->reader->context();
-    double threshold = iovm::model::to_bits(model->data.threshold.value);
-    if (score != nullptr) {
-      for (const iovm::detect::StreamScore& stream : detector.scores(context)) {
-        lines.say(score, iovm::detect::score_json(stream, context, threshold));
-        if (lines.stopped()) break;
-      }
-    }
-    return static_cast<long>(detector.stats().alerts);
+    return detect_by_model(*trace, *model, nullptr, score, lines);
+  });
+}
+
+long iovm_detect_rules(iovm_trace* trace, const iovm_model* model, const iovm_rules* rules,
+                       iovm_line alert, iovm_line score, void* user) {
+  return guarded(-1L, [&] {
+    Lines lines(alert, user);
+    return model == nullptr ? detect_by_rules(*trace, *rules, lines)
+                            : detect_by_model(*trace, *model, rules, score, lines);
   });
 }

@@ -10,8 +10,8 @@
  *   iovm_trace_close(trace);
  *
  * An object belongs to one thread at a time; different objects have nothing to do with each other,
- * but for models, which any number of threads may score with at once. What is handed out lives as
- * long as it says. Nothing throws, and nothing prints.
+ * but for models and rules, which any number of threads may detect with at once. What is handed out
+ * lives as long as it says. Nothing throws, and nothing prints.
  *
  * Names (of VMs and processes) are raw bytes as the guest had them, and hostile: escape them before
  * they go to a terminal or into markup. They end with a 0 and have none inside.
@@ -84,6 +84,7 @@ typedef struct iovm_process {
 
 typedef struct iovm_trace iovm_trace;
 typedef struct iovm_model iovm_model;
+typedef struct iovm_rules iovm_rules;
 
 /* "0.1.0" */
 IOVM_EXPORT const char* iovm_version(void);
@@ -124,6 +125,16 @@ typedef int (*iovm_line)(void* user, const char* json, size_t length);
  */
 IOVM_EXPORT long iovm_detect(iovm_trace* trace, const iovm_model* model, iovm_line alert,
                              iovm_line score, void* user);
+
+/* The rules of a file or folder (iovm-rules(5)) beside the built-in ones; NULL: those alone. Of a
+ * faulty file iovm_error() has the places. */
+IOVM_EXPORT iovm_rules* iovm_rules_open(const char* path);
+IOVM_EXPORT void iovm_rules_close(iovm_rules* rules);
+/* The same as iovm_detect by rules, and by a model too where it is not NULL; without one no `score`
+ * is called. */
+IOVM_EXPORT long iovm_detect_rules(iovm_trace* trace, const iovm_model* model,
+                                   const iovm_rules* rules, iovm_line alert, iovm_line score,
+                                   void* user);
 
 #ifdef __cplusplus
 }
