@@ -26,12 +26,15 @@ std::uint64_t process_group(std::uint16_t vm) {
   return 3 + 2 * std::uint64_t{vm};
 }
 
-// Nanoseconds as the microseconds of the format: 1000252.125
+// Nanoseconds as the microseconds of the format: 1000252.125. The importer takes that for a double,
+// multiplies by 1000 and cuts: where the next smaller nanosecond came of it, half of one is added.
 void put_microseconds(std::uint64_t ns, std::string& out) {
   put_decimal(ns / 1000, out);
   std::uint64_t rest = ns % 1000;
   out += {'.', static_cast<char>('0' + rest / 100), static_cast<char>('0' + rest / 10 % 10),
           static_cast<char>('0' + rest % 10)};
+  double read = static_cast<double>(ns) / 1000.0;
+  if (static_cast<std::uint64_t>(read * 1000.0) < ns) out += '5';
 }
 
 void put_time(std::string_view name, std::uint64_t ns, std::string& out) {

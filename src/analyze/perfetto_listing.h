@@ -10,7 +10,8 @@
 // and alerts have tracks of their own in the group "recording".
 //
 // What shaped it: Perfetto's importer names a track by its tid alone, so a tid is used once in the
-// whole file; it takes slices of a track for a stack, so they never overlap; it reads no key behind
+// whole file; it takes slices of a track for a stack, so they never overlap, not
+// even by the nanosecond that it would cut off a time (put_microseconds); it reads no key behind
 // one that it does not know, so all else stands before "traceEvents". The order of entries is free.
 #pragma once
 
