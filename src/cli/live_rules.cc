@@ -17,6 +17,7 @@ Result<std::unique_ptr<LiveRules>> LiveRules::load(std::vector<std::string> path
   out->paths_ = std::move(paths);
   out->built_in_ = built_in;
   out->rules_ = *std::move(rules);
+  out->know(out->rules_);
   return out;
 }
 
@@ -42,9 +43,24 @@ void LiveRules::disarm() {
   arm_ = nullptr;
 }
 
+void LiveRules::know(std::shared_ptr<const detect::RuleSet> rules) {
+  constexpr std::size_t kMost = 64;
+  known_.push_back(std::move(rules));
+  if (known_.size() <= kMost) return;
+  known_.pop_front();
+  ++forgotten_;
+}
+
+std::vector<std::shared_ptr<const detect::RuleSet>> LiveRules::known_since(std::size_t from) const {
+  std::lock_guard guard(lock_);
+  std::size_t first = std::min(from - std::min(from, forgotten_), known_.size());
+  return {known_.begin() + static_cast<std::ptrdiff_t>(first), known_.end()};
+}
+
 // Where others cannot be armed, those before are again.
 Status LiveRules::take(std::shared_ptr<const detect::RuleSet> rules) {
   std::lock_guard guard(lock_);
+  know(rules);
   if (arm_) {
     if (auto ok = arm_(detect::inline_writes(*rules)); !ok) {
       static_cast<void>(arm_(detect::inline_writes(*rules_)));
@@ -72,6 +88,11 @@ void LiveRules::reload() {
 
 Result<std::span<const trace::Event>> ReloadingSource::next() {
   auto batch = source_.next();
+  // Behind the batch: whatever its stops were for is known by now.
+  for (auto& rules : rules_.known_since(known_)) {
+    watch_.know(std::move(rules));
+    ++known_;
+  }
   if (!batch || version_ == rules_.version()) return batch;
   version_ = rules_.version();
   if (auto ok = watch_.replace(source_.context(), rules_.current()); !ok) return Error(ok.error());

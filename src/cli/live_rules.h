@@ -6,6 +6,8 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -34,6 +36,9 @@ class LiveRules {
   std::size_t inline_rules() const;
   // From any thread. Tells on standard error what came of it.
   void reload();
+  // The sets that were armed or in force so far, from number `from` on (of which the last 64 are
+  // kept). A set is among them before it is armed: no stop is for one that is not.
+  std::vector<std::shared_ptr<const detect::RuleSet>> known_since(std::size_t from) const;
   // Counts the reloads that took other rules.
   std::uint64_t version() const { return version_.load(std::memory_order_acquire); }
 
@@ -43,10 +48,13 @@ class LiveRules {
   std::vector<std::string> paths_;
   bool built_in_ = true;
   Status take(std::shared_ptr<const detect::RuleSet> rules);
+  void know(std::shared_ptr<const detect::RuleSet> rules);
 
   mutable std::mutex lock_;
   Arm arm_;
   std::shared_ptr<const detect::RuleSet> rules_;
+  std::deque<std::shared_ptr<const detect::RuleSet>> known_;
+  std::size_t forgotten_ = 0;  // of known_, the oldest
   std::atomic<std::uint64_t> version_ = 0;
 };
 
@@ -64,6 +72,7 @@ class ReloadingSource : public trace::EventSource {
   const LiveRules& rules_;
   detect::RuleWatch& watch_;
   std::uint64_t version_;
+  std::size_t known_ = 0;
 };
 
 }  // namespace iovm::cli

@@ -56,11 +56,20 @@ RuleWatch::RuleWatch(std::shared_ptr<const RuleSet> rules, std::string trace, bo
       sink_(sink),
       asking_(*rules_, model),
       attempts_(*rules_),
-      tracks_(rules_->rules.size()) {}
+      tracks_(rules_->rules.size()) {
+  know(rules_);
+}
+
+void RuleWatch::know(std::shared_ptr<const RuleSet> rules) {
+  if (std::ranges::count(known_, rules) != 0) return;
+  known_.push_back(std::move(rules));
+  if (known_.size() > kMostKnown) known_.pop_front();
+}
 
 Status RuleWatch::replace(const trace::Context& context, std::shared_ptr<const RuleSet> rules) {
   if (auto ok = finish(context); !ok) return ok;
-  before_ = std::exchange(rules_, std::move(rules));
+  rules_ = std::move(rules);
+  know(rules_);
   asking_ = RuleAsking(*rules_, model_);
   attempts_ = RuleAttempts(*rules_);
   tracks_ = std::vector<Tracks>(rules_->rules.size());
@@ -165,12 +174,12 @@ Alert RuleWatch::alert_of(const Rule& rule, const RuleSet& set, std::span<const 
 
 // An alert whatever else is open: each time somebody has to let the VM go on. `by` is the rule.
 Status RuleWatch::tell_stop(const Sight& s, const Rule*& by) {
-  const RuleSet* set = rules_.get();
-  if (set->numbered(s.event.stopped_by) == nullptr) set = before_.get();
-  by = set == nullptr ? nullptr : set->numbered(s.event.stopped_by);
-  if (by == nullptr) return {};
+  auto set = std::ranges::find_if(
+      known_, [&](const auto& known) { return known->numbered(s.event.stopped_by) != nullptr; });
+  if (set == known_.end()) return {};
+  by = (*set)->numbered(s.event.stopped_by);
   Mark mark = mark_of(s.number, s.event, s.token.symbol);
-  RuleEpisode episode(alert_of(*by, *set, std::span(&mark, 1), s));
+  RuleEpisode episode(alert_of(*by, **set, std::span(&mark, 1), s));
   episode.alert().stop = Stop::in_exit;
   episode.tell_actors(s.context);
   ++alerts_;

@@ -15,6 +15,7 @@
 
 #include <array>
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <memory>
 #include <span>
@@ -51,6 +52,9 @@ class RuleWatch {
   // The end of the recording: open alerts are closed.
   Status finish(const trace::Context& context);
 
+  // Rules that VMs may be stopped for, before they are those in force and after: a stop is told
+  // whichever of them it was for. The last kMostKnown of them.
+  void know(std::shared_ptr<const RuleSet> rules);
   // Other rules from now on; attempts begin anew.
   Status replace(const trace::Context& context, std::shared_ptr<const RuleSet> rules);
 
@@ -85,7 +89,8 @@ class RuleWatch {
   Status close_quiet(const trace::Context& context, std::uint64_t now);
 
   std::shared_ptr<const RuleSet> rules_;
-  std::shared_ptr<const RuleSet> before_;  // those that rules_ took the place of
+  static constexpr std::size_t kMostKnown = 64;
+  std::deque<std::shared_ptr<const RuleSet>> known_;
   std::string trace_;
   bool model_;
   AlertSink& sink_;

@@ -170,6 +170,22 @@ TEST_F(RuleWatchTest, AStopForARuleOfBeforeAReloadIsStillToldByItsName) {
   EXPECT_EQ(alerts_.all[1].rule->id, "one");
 }
 
+// Two quick reloads: the set between was armed, and never in force here.
+TEST_F(RuleWatchTest, AStopForRulesThatWereOnlyArmedIsTold) {
+  guest_.out(0x43, 1);
+  guest_.events[0].stopped_by = 5;
+  RuleRun run(rules_of("step write pit value 9"), "t", alerts_);
+  auto between = std::make_shared<RuleSet>(*rules_of("inline\nstep write port 0x43 value 1"));
+  between->first_number = 5;
+  auto last = std::make_shared<RuleSet>();
+  last->first_number = 6;
+  run.watch().know(between);
+  ASSERT_TRUE(run.watch().replace(context_, last));
+  EXPECT_TRUE(run.feed(context_, guest_.events));
+  ASSERT_THAT(alerts_.all, SizeIs(1));
+  EXPECT_EQ(alerts_.all[0].stop, Stop::in_exit);
+}
+
 TEST_F(RuleWatchTest, EachProcessIsAloneWhereTheRuleSaysSo) {
   guest_.process = 1;
   guest_.out(0x43, 1);
