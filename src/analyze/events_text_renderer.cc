@@ -96,7 +96,7 @@ void put_header(std::string_view name, std::string_view value, std::string& out)
   auto put = [&out](std::string_view text) {
     for (char c : text) {
       auto byte = static_cast<unsigned char>(c);
-      if (byte < 0x20 || byte == 0x7f)
+      if ((byte < 0x20 && c != '\t') || byte == 0x7f)
         out += percent_encode(std::string_view(&c, 1));
       else
         out += c;

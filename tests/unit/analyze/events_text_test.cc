@@ -327,6 +327,12 @@ TEST(EventsText, NoNoteOfATraceCanForgeALine) {
   EXPECT_EQ(parsed.context.vms.size(), 1U);
 }
 
+// Encoded, the tab would make a name of what is none.
+TEST(EventsText, ATabInAHeaderLineComesOutAsItIs) {
+  std::string text = "# 9\t: \n# columns: t_ns vcpu pid comm kind dir addr size value\n";
+  EXPECT_EQ(round_trip(text), text);
+}
+
 TEST(EventsText, WhatATraceKnowsOfItselfStandsInItsHeader) {
   trace::Context context;
   context.info.source = "bpf";
