@@ -4,11 +4,13 @@
 // and the share of each stage. CPU time, so that other work on the machine counts less.
 //
 //   detect_speed TRACE [ROUNDS]
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
 #include <functional>
 #include <memory>
+#include <vector>
 
 #include "detect/detector.h"
 #include "detect/rule_files.h"
@@ -32,10 +34,10 @@ class Silent : public detect::AlertSink {
   Status closed(const detect::Alert&) override { return {}; }
 };
 
-// Runs it `rounds` times over the trace; the best counts.
+// Runs it `rounds` times over the trace; the median counts.
 void measure(const char* what, const char* path, int rounds,
              const std::function<std::uint64_t(trace::EventSource&)>& work) {
-  double best = 1e9;
+  std::vector<double> times;
   std::uint64_t events = 0;
   for (int i = 0; i < rounds; ++i) {
     double start = cpu_seconds();
@@ -45,12 +47,13 @@ void measure(const char* what, const char* path, int rounds,
       std::exit(1);
     }
     events = work(**reader);
-    double took = cpu_seconds() - start;
-    if (took < best) best = took;
+    times.push_back(cpu_seconds() - start);
   }
+  std::ranges::sort(times);
+  double median = times[times.size() / 2];
   std::printf("%-24s %7.2f M events/s  %6.1f ns/event  (%llu events)\n", what,
-              static_cast<double>(events) / best * 1e-6, best * 1e9 / static_cast<double>(events),
-              static_cast<unsigned long long>(events));
+              static_cast<double>(events) / median * 1e-6,
+              median * 1e9 / static_cast<double>(events), static_cast<unsigned long long>(events));
 }
 
 std::uint64_t each(trace::EventSource& source,
@@ -72,7 +75,7 @@ int main(int argc, char** argv) {
     return 2;
   }
   const char* path = argv[1];
-  int rounds = argc > 2 ? std::atoi(argv[2]) : 3;
+  int rounds = argc > 2 ? std::atoi(argv[2]) : 9;
   measure("decode", path, rounds,
           [](trace::EventSource& source) { return each(source, [](auto) {}); });
   std::uint64_t sum = 0;

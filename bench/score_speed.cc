@@ -1,16 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What a model costs by itself: symbols of a recording, tokenized beforehand and kept in memory
-// with their streams, are scored and counted. The note is bench/detect.md.
+// with their streams, are counted, learned (counted, and the automaton built) and scored, in turns
+// with a plain hash trie (hash_trie.h), which is done when it has counted and must give the same
+// bits. Medians of the rounds. The note is bench/detect.md.
 //
 //   score_speed TRACE [ORDER [ROUNDS]]
 #include <time.h>
 
+#include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <functional>
+#include <optional>
 #include <vector>
 
+#include "hash_trie.h"
 #include "model/model.h"
 #include "model/poll_fold.h"
 #include "model/streams.h"
@@ -58,16 +64,42 @@ Recording read(const char* path) {
   return out;
 }
 
-void measure(const char* what, std::size_t symbols, int rounds, const std::function<void()>& work) {
-  double best = 1e9;
-  for (int i = 0; i < rounds; ++i) {
+double median(std::vector<double> times) {
+  std::ranges::sort(times);
+  return times[times.size() / 2];
+}
+
+// Both in turns, so that what else the machine does meets both.
+void compare(const char* what, std::size_t symbols, int rounds, const std::function<void()>& ours,
+             const std::function<void()>& plain) {
+  std::vector<double> our_times, plain_times, ratios;
+  auto timed = [](const std::function<void()>& work) {
     double start = cpu_seconds();
     work();
-    best = std::min(best, cpu_seconds() - start);
+    return cpu_seconds() - start;
+  };
+  for (int i = 0; i < rounds; ++i) {
+    our_times.push_back(timed(ours));
+    plain_times.push_back(timed(plain));
+    ratios.push_back(plain_times.back() / our_times.back());
   }
-  std::printf("%-10s %7.1f M symbols/s  %5.1f ns/symbol\n", what,
-              static_cast<double>(symbols) / best * 1e-6,
-              best * 1e9 / static_cast<double>(symbols));
+  auto millions = static_cast<double>(symbols) * 1e-6;
+  std::printf("%-8s %7.1f M symbols/s, hash trie %6.1f: %.1f times\n", what,
+              millions / median(our_times), millions / median(plain_times), median(ratios));
+}
+
+// The largest difference between both at one symbol.
+double difference(const Recording& recording, const model::Model& model,
+                  const bench::HashTrie& trie) {
+  double most = 0;
+  std::vector<model::State> states(recording.streams);
+  std::vector<bench::HashTrie::History> histories(recording.streams);
+  for (const train::Token& t : recording.tokens) {
+    model::State& state = states[t.stream];
+    double bits = model::to_bits(model.score(state, t.symbol, state).bits);
+    most = std::max(most, std::abs(bits - trie.score(histories[t.stream], t.symbol)));
+  }
+  return most;
 }
 
 }  // namespace
@@ -81,27 +113,53 @@ int main(int argc, char** argv) {
   model::Options options;
   if (argc > 2) options.order = static_cast<std::uint32_t>(std::atoi(argv[2]));
   int rounds = argc > 3 ? std::atoi(argv[3]) : 9;
-  model::Ngrams ngrams;
-  measure("count", recording.tokens.size(), rounds, [&] {
+  std::size_t symbols = recording.tokens.size();
+  std::optional<model::Model> model;
+  std::optional<bench::HashTrie> trie;
+  auto count = [&] {
     train::Counter counter(options.context());
     std::vector<train::Counter::Context> contexts(recording.streams, train::Counter::kStart);
     for (const train::Token& t : recording.tokens) {
       contexts[t.stream] = counter.add(contexts[t.stream], t.symbol);
     }
-    ngrams = counter.ngrams();
-  });
-  model::Model model(options, ngrams, recording.symbols);
-  std::uint64_t sum = 0;
-  measure("score", recording.tokens.size(), rounds, [&] {
-    std::vector<model::State> states(recording.streams);
-    for (const train::Token& t : recording.tokens) {
-      model::State& state = states[t.stream];
-      sum += model.score(state, t.symbol, state).bits;
-    }
-  });
-  std::printf("%zu symbols, %zu kinds, %zu contexts, %zu transitions (%.1f bits a symbol)\n",
-              recording.tokens.size(), recording.symbols, model.nodes() - 1, model.edges(),
-              model::to_bits(1) * static_cast<double>(sum) /
-                  static_cast<double>(recording.tokens.size()) / rounds);
-  return 0;
+    return counter.ngrams();
+  };
+  auto count_plainly = [&] {
+    trie.emplace(options.order, recording.symbols);
+    std::vector<bench::HashTrie::History> histories(recording.streams);
+    for (const train::Token& t : recording.tokens) trie->count(histories[t.stream], t.symbol);
+  };
+  model::Ngrams ngrams;
+  compare(
+      "count", symbols, rounds, [&] { ngrams = count(); }, count_plainly);
+  compare(
+      "learn", symbols, rounds, [&] { model.emplace(options, count(), recording.symbols); },
+      count_plainly);
+  double sum = 0;
+  compare(
+      "score", symbols, rounds,
+      [&] {
+        std::uint64_t bits = 0;
+        std::vector<model::State> states(recording.streams);
+        for (const train::Token& t : recording.tokens) {
+          model::State& state = states[t.stream];
+          bits += model->score(state, t.symbol, state).bits;
+        }
+        sum = static_cast<double>(bits) / model::kOneBit;
+      },
+      [&] {
+        std::vector<bench::HashTrie::History> histories(recording.streams);
+        double bits = 0;
+        for (const train::Token& t : recording.tokens) {
+          bits += trie->score(histories[t.stream], t.symbol);
+        }
+        sum = bits;
+      });
+  double most = difference(recording, *model, *trie);
+  std::printf(
+      "%zu symbols, %zu kinds, %zu contexts, %zu transitions, %.3f bits a symbol; "
+      "at no symbol do both differ by more than %.6f bits\n",
+      symbols, recording.symbols, model->nodes() - 1, model->edges(),
+      sum / static_cast<double>(symbols), most);
+  return most < 0.001 ? 0 : 1;
 }

@@ -19,7 +19,8 @@ void RecordingPass::access(const trace::Event& event, const trace::Context& cont
   if (origin.events == 0) origin.first_time = event.time;
   origin.last_time = std::max(origin.last_time, event.time);
   ++origin.events;
-  model::Token token = tokenizer_(event);
+  model::Token token;
+  tokenizer_.tokenize(event, token);
   if (token.symbol >= symbols_.size()) learn_symbols();
   Symbol symbol = symbols_[token.symbol];
   model::StreamIndex stream = streams_(event, token.device, context);
