@@ -83,8 +83,8 @@ Result<Wish> wish_of(const TrainOptions& options) {
   if (options.stream) {
     auto kind = model::stream_kind(*options.stream);
     if (!kind) {
-      return usage_error(
-          format("--stream \"{}\": device, device-process, process, vcpu or vm", escape_terminal(*options.stream)));
+      return usage_error(format("--stream \"{}\": device, device-process, process, vcpu or vm",
+                                escape_terminal(*options.stream)));
     }
     wish.options.stream = *kind;
     wish.stream_given = true;
