@@ -93,9 +93,28 @@ double share(std::uint64_t part, std::uint64_t whole) {
   return whole > 0 ? static_cast<double>(part) / static_cast<double>(whole) : 0;
 }
 
+using DeviceChanges = std::map<model::DeviceType, DeviceChange>;
+
+// The places of `a` that `b` has not, by device; gives how many places both have.
+std::uint64_t compare_places(const model::Places& a, const model::Places& b,
+                             std::uint64_t Both<std::uint64_t>::*whose, ModelDiff& diff,
+                             DeviceChanges& devices) {
+  std::uint64_t common = 0;
+  for (const model::PlaceRow& row : a) {
+    if (model::contains(b, row.device, row.place)) {
+      ++common;
+      continue;
+    }
+    ++(diff.own_places.*whose);
+    DeviceChange& change = devices[row.device];
+    change.device = row.device;
+    ++(change.places.*whose);
+  }
+  return common;
+}
+
 void compare_devices(const std::vector<OperationCount>& a, const std::vector<OperationCount>& b,
-                     ModelDiff& diff) {
-  std::map<model::DeviceType, DeviceChange> devices;
+                     DeviceChanges devices, ModelDiff& diff) {
   auto at = [&devices](const OperationCount& count) -> DeviceChange& {
     DeviceChange& change = devices[count.operation.device];
     change.device = count.operation.device;
@@ -130,7 +149,7 @@ std::vector<OperationCount> operation_counts(const model::ModelData& data) {
 bool ModelDiff::same() const {
   auto equal = [](const DeviceChange& change) { return change.events.a == change.events.b; };
   return options.empty() && own.a.empty() && own.b.empty() && threshold.a == threshold.b &&
-         std::ranges::all_of(devices, equal);
+         own_places.a == 0 && own_places.b == 0 && std::ranges::all_of(devices, equal);
 }
 
 ModelDiff compare(const model::ModelData& a, const model::ModelData& b, Both<std::string> paths) {
@@ -142,7 +161,11 @@ ModelDiff compare(const model::ModelData& a, const model::ModelData& b, Both<std
   std::vector<OperationCount> of_b = operation_counts(b);
   diff.events = {total(of_a), total(of_b)};
   compare_operations(of_a, of_b, diff);
-  compare_devices(of_a, of_b, diff);
+  using Counts = Both<std::uint64_t>;
+  DeviceChanges devices;
+  diff.common_places = compare_places(a.places, b.places, &Counts::a, diff, devices);
+  compare_places(b.places, a.places, &Counts::b, diff, devices);
+  compare_devices(of_a, of_b, std::move(devices), diff);
   sort_by_count(diff.own.a);
   sort_by_count(diff.own.b);
   diff.work = work_changes(a, b);

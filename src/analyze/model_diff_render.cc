@@ -41,6 +41,8 @@ std::string devices_text(const ModelDiff& diff) {
                percent(change.events.a, diff.events.a), percent(change.events.b, diff.events.b));
     if (change.operations.a > 0) line += format("  {} gone", change.operations.a);
     if (change.operations.b > 0) line += format("  {} new", change.operations.b);
+    if (change.places.a > 0) line += format("  {} places of code gone", change.places.a);
+    if (change.places.b > 0) line += format("  {} places of code new", change.places.b);
     text += line + "\n";
   }
   if (diff.devices.size() > kShown) {
@@ -63,6 +65,16 @@ std::string work_text(const ModelDiff& diff) {
     text += format("  and {} amounts more (--json has them all)\n", diff.work.size() - kShown);
   }
   return text;
+}
+
+std::string places_text(const ModelDiff& diff) {
+  auto of = [&diff](std::uint64_t own) { return diff.common_places + own; };
+  if (of(diff.own_places.a) == 0 || of(diff.own_places.b) == 0) {
+    return format("driven from {} places in the first, {} in the second; 0: not recorded",
+                  of(diff.own_places.a), of(diff.own_places.b));
+  }
+  return format("driven from {} places in both, {} only in the first, {} only in the second",
+                diff.common_places, diff.own_places.a, diff.own_places.b);
 }
 
 void write_own(JsonWriter& json, std::string_view key, const std::vector<OperationCount>& own) {
@@ -105,6 +117,7 @@ std::string render_text(const ModelDiff& diff) {
   }
   line("operations", format("{} in both, {} only in the first, {} only in the second", diff.common,
                             diff.own.a.size(), diff.own.b.size()));
+  line("code", places_text(diff));
   text += devices_text(diff);
   text += work_text(diff);
   text += own_text(diff.own.a, diff.paths.a, diff.events.a);
@@ -132,6 +145,8 @@ std::string render_json(const ModelDiff& diff) {
     json.null();
   }
   json.member("common_operations", diff.common);
+  json.member("common_places", diff.common_places);
+  write_both(json, "own_places", diff.own_places);
   write_own(json, "only_first", diff.own.a);
   write_own(json, "only_second", diff.own.b);
   json.key("devices").begin_array();
@@ -140,6 +155,7 @@ std::string render_json(const ModelDiff& diff) {
     json.member("name", model::device_name(change.device));
     write_both(json, "events", change.events);
     write_both(json, "own_operations", change.operations);
+    write_both(json, "own_places", change.places);
     json.end_object();
   }
   json.end_array().key("work").begin_array();

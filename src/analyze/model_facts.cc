@@ -71,6 +71,21 @@ std::string origins_text(const model::ModelData& data) {
   return text;
 }
 
+// "  driven from 41 places of code"
+std::string driven_text(const model::ModelData& data, const model::DeviceType& type) {
+  std::size_t places = model::places_of(data.places, type).size();
+  if (places == 0) return {};
+  return format(", driven from {} {} of code", places, places == 1 ? "place" : "places");
+}
+
+std::string code_text(const model::ModelData& data) {
+  if (data.places.empty()) return "not known: no instruction addresses were recorded";
+  std::uint32_t limit = data.threshold.strange;
+  std::string text = format("devices are driven from {} places", data.places.size());
+  if (limit > model::kWindowEvents) return text + "; no number of accesses from others is an alarm";
+  return text + format("; {} accesses of {} from others are an alarm", limit, model::kWindowEvents);
+}
+
 std::string promise_text(const model::ModelData& data) {
   const model::Threshold& threshold = data.threshold;
   if (threshold.promise.unit == model::Promise::Unit::sessions) {
@@ -116,6 +131,7 @@ std::string render_text(const ModelFacts& facts) {
   }
   line("work", format("the most of a minute, in {} amounts (iovm model show --work lists them)",
                       usual_work(data).size()));
+  line("code", code_text(data));
   std::string ranges = merged_text(data);
   line("merged",
        ranges.empty() ? "no addresses" : "addresses that are one operation, with accesses:");
@@ -124,7 +140,7 @@ std::string render_text(const ModelFacts& facts) {
   line("devices", "");
   std::vector<model::DeviceType> types = device_types(data);
   for (std::size_t i = 0; i < std::min(types.size(), 2 * kShown); ++i) {
-    text += format("    {}\n", model::device_name(types[i]));
+    text += format("    {}{}\n", model::device_name(types[i]), driven_text(data, types[i]));
   }
   if (types.size() > 2 * kShown) text += format("    and {} more\n", types.size() - 2 * kShown);
   return text;
@@ -156,7 +172,7 @@ std::string render_json(const ModelFacts& facts) {
   json.member("duration_ns", data.calibration.duration_ns);
   json.member("blocks", data.calibration.blocks).end_object();
   json.key("threshold").begin_object().member("bits", model::to_bits(threshold.value));
-  json.member("session", threshold.session);
+  json.member("session", threshold.session).member("strange", threshold.strange);
   json.member("promise", model::describe(threshold.promise));
   json.member("supported", threshold.supported).member("expected", threshold.expected);
   json.end_object().key("merged").begin_array();
@@ -168,9 +184,11 @@ std::string render_json(const ModelFacts& facts) {
   json.end_array().key("devices").begin_array();
   for (const model::DeviceType& type : device_types(data)) {
     json.begin_object().member("key", model::device_key(type));
-    json.member("name", model::device_name(type)).end_object();
+    json.member("name", model::device_name(type));
+    json.member("code_places", std::uint64_t{model::places_of(data.places, type).size()});
+    json.end_object();
   }
-  json.end_array().end_object();
+  json.end_array().member("code_places", std::uint64_t{data.places.size()}).end_object();
   return json.take() + "\n";
 }
 

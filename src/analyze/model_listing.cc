@@ -39,4 +39,34 @@ std::string listing_json(const std::vector<OperationCount>& counts) {
   return lines;
 }
 
+std::string places_text(model::Places rows) {
+  std::ranges::stable_sort(rows, [](const model::PlaceRow& a, const model::PlaceRow& b) {
+    return std::tie(a.device, b.count) < std::tie(b.device, a.count);
+  });
+  std::string text;
+  const model::DeviceType* device = nullptr;
+  for (const model::PlaceRow& row : rows) {
+    if (device == nullptr || *device != row.device) {
+      text += format("{} ({}) is driven from\n", model::device_name(row.device),
+                     model::device_key(row.device));
+    }
+    device = &row.device;
+    text += format("  {:>10}  {}\n", row.count, model::describe(row.place));
+  }
+  return text;
+}
+
+std::string places_json(const model::Places& places) {
+  std::string lines;
+  for (const model::PlaceRow& row : places) {
+    JsonWriter json;
+    json.begin_object().member("device", model::device_key(row.device));
+    json.key("place").begin_object().member("class", model::name_of(row.place.code));
+    json.member("offset", format("0x{:x}", row.place.offset)).end_object();
+    json.member("words", model::describe(row.place)).member("count", row.count).end_object();
+    lines += json.take() + "\n";
+  }
+  return lines;
+}
+
 }  // namespace iovm::analyze

@@ -90,7 +90,7 @@ struct ReportTechnique {
 
 struct ReportAlert {
   std::string id;
-  std::string kind;  // detect's word: "window", "session", "rule", ...
+  std::string kind;  // detect's word: "window", "code", "session", "rule", ...
   std::string
       incident;      // id of the first alert of those that belong together; empty: not looked at
   std::string rule;  // in words
@@ -107,6 +107,7 @@ struct ReportAlert {
   std::optional<ReportTechnique> technique;
   std::string stopped;  // how the VM was: detect's word; empty: it was not
   std::string resume;   // what lets it go on
+  std::string code;     // from where a device was driven, if that is odd
   std::string volume;   // what there was far too much of, if anything
   double score = 0;
   double threshold = 0;

@@ -70,6 +70,7 @@ void put_facts(const ReportAlert& alert, std::string& out) {
   put_row(out, "who", who(alert));
   put_row(out, "VM stopped", entities(stop_sentence(alert)));
   put_row(out, "score", entities(score_sentence(alert)));
+  put_row(out, "code", html(alert.code));
   put_row(out, "volume", html(alert.volume));
   put_row(out, "lost", lost(alert));
   if (alert.technique) put_row(out, "ATT&amp;CK", entities(technique_text(*alert.technique)));

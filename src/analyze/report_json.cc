@@ -117,6 +117,7 @@ void put_alert(JsonWriter& json, const ReportAlert& alert) {
     json.key("stopped").begin_object().member("how", alert.stopped);
     json.member("resume", alert.resume).end_object();
   }
+  put_text(json, "code", alert.code);
   put_text(json, "volume", alert.volume);
   json.member("score", alert.score).member("threshold", alert.threshold);
   json.member("p_value", alert.p_value);

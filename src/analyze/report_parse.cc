@@ -122,6 +122,7 @@ ReportAlert read_alert(const Json& json, const Json& ours) {
   alert.score = number_of(score, "value");
   alert.threshold = number_of(score, "threshold");
   alert.p_value = number_of(score, "p_value");
+  alert.code = text_of(member(ours, "code"), "text");
   alert.volume = text_of(member(ours, "volume"), "text");
   Json window = member(ours, "window");
   alert.first_event = whole_of(window, "first");

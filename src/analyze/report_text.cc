@@ -4,6 +4,7 @@
 #include "analyze/report.h"
 #include "base/format.h"
 #include "base/text.h"
+#include "model/code_place.h"
 
 namespace iovm::analyze {
 namespace {
@@ -76,7 +77,12 @@ std::string code_text(const ReportAlert& alert) {
                                                   : kernel == 0 ? "user half (or firmware)"
                                                                 : "user and the kernel's half");
   for (const ReportStep& step : alert.steps) {
-    if (!step.rip.empty()) return text + format(", first RIP {}", escape_terminal(step.rip));
+    auto rip = parse_unsigned(step.rip);
+    if (!rip) continue;
+    text += format(", first RIP {}", escape_terminal(step.rip));
+    if (*rip < model::kFirstKernelAddress) return text;
+    return text +
+           format(" ({})", model::describe(*model::place_of(model::kernel_code(*rip), *rip)));
   }
   return text;
 }
@@ -237,6 +243,7 @@ std::string alert_text(const Report& report, std::size_t index) {
   out += labelled("stopped", stop_sentence(alert));
   bool by_rule = std::ranges::any_of(alert.steps, is_matched);
   out += labelled("score", score_sentence(alert));
+  if (!alert.code.empty()) out += labelled("code", escape_terminal(alert.code));
   if (!alert.volume.empty()) out += labelled("volume", escape_terminal(alert.volume));
   out += labelled("lost", lost_text(alert));
   out += by_rule ? "\n  the steps of the attack\n" : "\n  the most abnormal steps\n";

@@ -165,6 +165,14 @@ std::string score_sentence(const ReportAlert& alert) {
   if (alert.kind == "volume")
     return format("{:.2f} doublings of what is usual, threshold {:.2f}", alert.score,
                   alert.threshold);
+  if (alert.kind == "other-kernel")
+    return format("{:.0f} places of the kernel that training never saw; {:.0f} are many",
+                  alert.score, alert.threshold);
+  if (alert.kind == "code")
+    return format(
+        "{:.0f} accesses of a window by unknown code, threshold {:.0f}; of normal blocks a share "
+        "of {} has as many",
+        alert.score, alert.threshold, share);
   return format("{:.2f} bits, threshold {:.2f}; of normal blocks a share of {} scores as high",
                 alert.score, alert.threshold, share);
 }
@@ -180,6 +188,8 @@ std::string_view novelty_text(const ReportStep& step) {
   if (step.novelty == "unknown-access") return "training never saw this access on this device";
   if (step.novelty == "unknown-value")
     return "training saw this access, but never with this value or index";
+  if (step.novelty == "unknown-code")
+    return "training saw it after these steps, but never by this code";
   if (step.novelty == "new-sequence")
     return "training saw this access, but never after these steps";
   if (step.novelty == "rare" || step.novelty.empty())

@@ -65,16 +65,25 @@ std::string work_of(const model::ModelData& data, const IsOther& is_other, bool 
   return json ? analyze::work_json(work) : analyze::work_text(work);
 }
 
+std::string code_of(const model::ModelData& data, const IsOther& is_other, bool json) {
+  model::Places places = data.places;
+  std::erase_if(places, [&](const auto& row) { return is_other(row.device); });
+  return json ? analyze::places_json(places) : analyze::places_text(places);
+}
+
 Result<ExitStatus> run_show(CommandLine& line) {
   std::string path;
   std::string device;
   bool json = false;
   bool work = false;
+  bool code = false;
   line.positional("MODEL", path, "a model file");
   line.option("-d,--device", device, "KEY", "only this kind of device: fdc, ide0, 8086:100e");
   line.flag("--work", work, "how much work a minute of training had, and from what on is an alarm");
+  line.flag("--code", code, "from where in the guests' code training saw the devices driven");
   line.flag("--json", json, "print JSON");
   if (auto end = line.parse()) return *end;
+  if (work && code) return usage_error("--work and --code are two listings; ask for one");
   auto data = model::read_model(path);
   if (!data) return std::move(data).error();
   auto is_other = [&device](const model::DeviceType& type) {
@@ -86,7 +95,8 @@ Result<ExitStatus> run_show(CommandLine& line) {
                "the names, with --json the keys)",
                escape_terminal(device), escape_terminal(path)));
   }
-  auto ok = print_out(work ? work_of(*data, is_other, json) : operations_of(*data, is_other, json));
+  auto text_of = work ? work_of : code ? code_of : operations_of;
+  auto ok = print_out(text_of(*data, is_other, json));
   if (!ok) return Error(ok.error());
   return ExitStatus::done;
 }

@@ -50,6 +50,29 @@ void say_promise(const model::ModelData& data) {
              model::describe(t.promise), seen, amount_text((need - have) * 3, t.promise)));
 }
 
+// From where in the guests' code, where that was recorded.
+void say_code(const train::Training& training) {
+  const model::ModelData& data = training.data;
+  if (data.options.scheme != model::Scheme::devices) return;
+  if (data.places.empty()) {
+    say("code: no instruction addresses were recorded, so code that training never saw will not be "
+        "told (iovm record --source bpf or kmod has them)");
+    return;
+  }
+  std::uint32_t limit = data.threshold.strange;
+  say(format(
+      "code: devices are driven from {} places; {}", data.places.size(),
+      limit > model::kWindowEvents
+          ? "held-out work came from too many others for an alarm by them"
+          : format("{} accesses of {} from others are an alarm", limit, model::kWindowEvents)));
+  if (training.without_code > 0) {
+    say(
+        format("warning: {} of {} recordings have no instruction addresses: what drives their "
+               "devices is not known",
+               training.without_code, training.recordings));
+  }
+}
+
 }  // namespace
 
 Status check_promise(const model::ModelData& data) {
@@ -82,6 +105,7 @@ void say_summary(const train::Training& training, const std::string& path) {
                c.largest.empty() ? 0.0 : model::to_bits(c.largest.front())));
     say_promise(data);
   }
+  say_code(training);
   if (training.left_out > 0) {
     say(format("warning: {} events found no room in the counts (a smaller --order needs less)",
                training.left_out));
@@ -116,6 +140,9 @@ std::string summary_json(const train::Training& training, const std::optional<Tr
   json.member("promise", model::describe(data.threshold.promise));
   json.member("supported", data.threshold.supported);
   json.member("at_most", data.threshold.expected).end_object();
+  json.key("code").begin_object().member("places", std::uint64_t{data.places.size()});
+  json.member("threshold", data.threshold.strange);
+  json.member("recordings_without", std::uint64_t{training.without_code}).end_object();
   json.key("calibration").begin_object().member("events", data.calibration.events);
   json.member("duration_ns", data.calibration.duration_ns);
   json.member("sessions", std::uint64_t{data.calibration.scores.size()});

@@ -57,6 +57,10 @@ std::string_view name_of(AlertKind kind) {
       return "volume";
     case AlertKind::session:
       return "session";
+    case AlertKind::other_kernel:
+      return "other-kernel";
+    case AlertKind::code:
+      return "code";
     case AlertKind::user_space:
       return "user-space";
     case AlertKind::rule:
@@ -83,6 +87,8 @@ std::string_view name_of(Novelty novelty) {
   switch (novelty) {
     case Novelty::none:
       return "rare";
+    case Novelty::unknown_code:
+      return "unknown-code";
     case Novelty::new_sequence:
       return "new-sequence";
     case Novelty::unknown_value:
@@ -102,11 +108,17 @@ std::string_view name_of(Novelty novelty) {
 std::string_view rule_of(const Alert& alert) {
   if (alert.rule) return alert.rule->title;
   if (from_user_space(alert)) return "device access from user space";
+  if (alert.kind == AlertKind::code) return "code that training never saw drives a known device";
+  if (alert.kind == AlertKind::other_kernel) {
+    return "the guest's kernel or its modules are not the ones of training";
+  }
   if (alert.kind == AlertKind::session) return "unusual session";
   if (alert.kind == AlertKind::volume) return rule_of(*alert.excess);
   switch (strongest(alert)) {
     case Novelty::none:
       return "rare device access sequence";
+    case Novelty::unknown_code:
+      return "device accesses by code that training never saw there";
     case Novelty::new_sequence:
       return "device accesses in an unknown order";
     case Novelty::unknown_value:
@@ -126,6 +138,8 @@ std::string_view rule_of(const Alert& alert) {
 int severity_of(const Alert& alert) {
   if (alert.rule) return kSeverities[static_cast<std::size_t>(alert.rule->severity)];
   if (from_user_space(alert)) return 99;
+  if (alert.kind == AlertKind::other_kernel) return 21;
+  if (alert.code) return 73;
   if (alert.score >= 2 * alert.threshold) return 73;
   return strongest(alert) == Novelty::none && !alert.excess ? 21 : 47;
 }

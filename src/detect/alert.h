@@ -14,6 +14,7 @@
 #include <string_view>
 #include <vector>
 
+#include "detect/code_finding.h"
 #include "detect/rule.h"
 #include "model/streams.h"
 #include "model/symbol.h"
@@ -25,14 +26,16 @@ namespace iovm::detect {
 
 // What made the alarm. An episode has the strongest of those that came together.
 enum class AlertKind : std::uint8_t {
-  window,      // the scores over a window of events
-  unseen,      // several accesses that training never saw, close together
-  volume,      // the work of a minute, by how much more it is than training ever saw
-  session,     // a whole session, by its mean score and its set of operations
-  user_space,  // device I/O by code outside the guest's kernel, which training never saw there
-  rule,        // the steps of a known attack
+  window,        // the scores over a window of events
+  unseen,        // several accesses that training never saw, close together
+  volume,        // the work of a minute, by how much more it is than training ever saw
+  session,       // a whole session, by its mean score and its set of operations
+  other_kernel,  // the guest's kernel is not that of training: once in a boot
+  code,          // several accesses by kernel code that training never saw drive that device
+  user_space,    // device I/O by code outside the guest's kernel, which training never saw there
+  rule,          // the steps of a known attack
 };
-// "window", "unseen", "volume", "session", "user-space", "rule"
+// "window", "unseen", "volume", "session", "other-kernel", "code", "user-space", "rule"
 std::string_view name_of(AlertKind kind);
 
 // What keeps the VM from going on since the alarm.
@@ -60,6 +63,7 @@ struct StreamName {
 // Why a step is surprising, the strongest reason that holds.
 enum class Novelty : std::uint8_t {
   none,            // seen after these very steps in training; only rare
+  unknown_code,    // done by code that training never saw drive that device
   new_sequence,    // known operations in an order that training never showed
   unknown_value,   // a known access with a value or index never seen with it
   unknown_size,    // a known register, read or written in a width never seen there
@@ -151,11 +155,13 @@ struct Alert {
   std::uint64_t alarm_time = 0;
   std::uint64_t events = 0;  // of the stream in the episode
   // The largest windowed score, in bits; the session's; of a volume, how many times more
-  // than usual, as its binary logarithm.
+  // than usual, as its binary logarithm; of unknown code, how many of a window's accesses; of
+  // another kernel, how many of its places.
   double score = 0;
   double threshold = 0;
   double p_value = 1;  // share of normal blocks that score as high, from the calibration
   std::optional<Excess> excess;
+  std::optional<CodeFinding> code;
   // The most surprising ones, in the order of events; of a rule: first and last of each step.
   std::vector<Step> steps;
   std::optional<RuleHit> rule;

@@ -25,6 +25,7 @@ Detector::Detector(const model::ModelData& data, const model::Model& model, std:
       map_(data.options.stream),
       vocabulary_(data.alphabet),
       user_access_(data),
+      places_(data),
       scorer_(data),
       norm_(data.volumes),
       limits_(norm_, model::volume_excess(data.threshold.value, model.unknown())),
@@ -59,7 +60,7 @@ Status Detector::step(const trace::Context& context, const trace::Event& event) 
   if (s.episode && s.episode->over(event.time)) {
     if (auto ok = close(context, s); !ok) return ok;
     s.window.clear();  // a new incident is not made of the old one's scores
-    s.unseen = 0;
+    s.unseen = s.strange = 0;
   }
   model::Symbol symbol = vocabulary_(token.symbol, alphabet_);
   if (s.fold.repeats(token.symbol) && !model::is_unknown(symbol) && polls(token.symbol)) {
@@ -102,15 +103,25 @@ Status Detector::step(const trace::Context& context, const trace::Event& event) 
   const model::VolumeWatch::Sight& sight =
       machine_ ? watch_.see(event, number_, token.device, devices_) : kNothing;
   record.loud = sight.loud;
+  s.strange <<= 1;
+  bool unknown_code = false;
+  PlaceWatch::Sight code = places_.see(event, token, alphabet_);
+  if (code != PlaceWatch::Sight::usual) {
+    auto unknown = strange_code(context, index, record, code);
+    if (!unknown) return std::move(unknown).error();
+    unknown_code = *unknown;
+  }
   Bits mean = s.window.score();
   s.max_window = std::max(s.max_window, mean);
   if (watcher_ != nullptr) watcher_->scored({number_, event, token, index, to_bits(mean)});
   if (s.episode) {
     follow(s, record);
+    if (unknown_code) blame_code(*s.episode, s);
     if (sight.passed != nullptr) blame(*s.episode, record, sight);
     return {};
   }
   if (record.user) return open(context, index, AlertKind::user_space, sight);
+  if (unknown_code) return open(context, index, AlertKind::code, sight);
   if (unseen(s)) return open(context, index, AlertKind::unseen, sight);
   if (mean > data_.threshold.value) return open(context, index, AlertKind::window, sight);
   if (sight.passed != nullptr) return open(context, index, AlertKind::volume, sight);
@@ -128,7 +139,7 @@ void Detector::loss(const trace::Event& event) {
     s.state = {};
     s.window.clear();
     s.fold.clear();
-    s.unseen = 0;
+    s.unseen = s.strange = 0;
     s.filled = 0;
   }
 }

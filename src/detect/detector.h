@@ -3,9 +3,10 @@
 // Events in, alerts out, the same way live and from a file. Each stream has one State of the shared
 // model, one window and the last steps; when the window's score passes the threshold the Detector
 // writes down why, at once, from what it has in hand (detect/alert.h). So it does at an access from
-// user space that nothing allows, when somebody does far more on a device than training ever saw,
-// and, where the promise is about sessions, at the end of a stream whose session is unusual. Alarms
-// of a stream that are close together are one episode, and one alert (detect/episode.h).
+// user space that nothing allows, when code that training never saw drives a device, when somebody
+// does far more on a device than training ever saw, and, where the promise is about sessions, at
+// the end of a stream whose session is unusual. Alarms of a stream that are close together are one
+// episode, and one alert (detect/episode.h).
 //
 // What is decided depends on the events alone, never on batches or wall-clock time: a recording
 // gives the same alerts from a file as live. In the steady state an event allocates nothing.
@@ -21,6 +22,7 @@
 
 #include "detect/alert.h"
 #include "detect/alert_sink.h"
+#include "detect/place_watch.h"
 #include "detect/session_scorer.h"
 #include "detect/user_access.h"
 #include "detect/vocabulary.h"
@@ -95,6 +97,11 @@ class Detector {
   void follow(Stream& stream, const Record& record);
   void blame(Episode& episode, const Record& record, const model::VolumeWatch::Sight& sight) const;
   bool unseen(const Stream& stream) const;
+  Result<bool> strange_code(const trace::Context& context, model::StreamIndex index, Record& record,
+                            PlaceWatch::Sight sight);
+  void blame_code(Episode& episode, const Stream& stream);
+  void name_kernel(Episode& episode) const;
+  Status tell_other_kernel(const trace::Context& context, model::StreamIndex index);
   bool polls(model::Symbol symbol) const;
   // `sight`: of the event, where there may be too much of something.
   Status open(const trace::Context& context, model::StreamIndex index, AlertKind kind,
@@ -122,6 +129,7 @@ class Detector {
   model::StreamMap map_;
   Vocabulary vocabulary_;
   UserAccess user_access_;
+  PlaceWatch places_;
   SessionScorer scorer_;
   model::VolumeNorm norm_;
   model::VolumeLimits limits_;

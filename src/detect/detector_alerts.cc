@@ -3,6 +3,7 @@
 // How the Detector writes alerts down.
 #include <algorithm>
 #include <cmath>
+#include <tuple>
 
 #include "base/format.h"
 #include "detect/detector_stream.h"
@@ -50,6 +51,10 @@ Status Detector::open(const trace::Context& context, model::StreamIndex index, A
   });
   if (kind == AlertKind::user_space || kind == AlertKind::volume)
     window.erase(window.begin(), std::prev(window.end()));
+  if (kind == AlertKind::other_kernel) window.erase(window.begin(), std::prev(window.end()));
+  if (kind == AlertKind::code) {
+    window.erase(window.begin(), std::ranges::find(window, true, &Record::strange));
+  }
   if (kind == AlertKind::window || kind == AlertKind::unseen) {
     window.erase(window.begin(), begin_of(window, data_.threshold.value));
   }
@@ -64,12 +69,15 @@ Status Detector::open(const trace::Context& context, model::StreamIndex index, A
     e.count(*r, data_.threshold.value);
   }
   // The most surprising ones, told in the order in which they happened.
-  std::ranges::stable_sort(window, std::greater<>(),
-                           [](const Record* r) { return std::pair(r->user, r->bits); });
+  std::ranges::stable_sort(window, std::greater<>(), [](const Record* r) {
+    return std::tuple(r->user, r->strange, r->bits);
+  });
   window.resize(std::min(window.size(), kMaxSteps));
   std::ranges::sort(window, {}, [](const Record* r) { return r->event; });
   for (const Record* r : window) alert.steps.push_back(explain(*r));
   if (sight.passed != nullptr) blame(e, *window.back(), sight);
+  if (kind == AlertKind::code) blame_code(e, s);
+  if (kind == AlertKind::other_kernel) name_kernel(e);
   ++s.alerts;
   ++stats_.alerts;
   return sink_.opened(alert);
@@ -78,7 +86,9 @@ Status Detector::open(const trace::Context& context, model::StreamIndex index, A
 Status Detector::close(const trace::Context& context, Stream& s) {
   std::unique_ptr<Episode> e = std::move(s.episode);
   Alert& alert = e->alert;
-  if (alert.kind != AlertKind::session && alert.kind != AlertKind::volume) {
+  bool by_bits = alert.kind != AlertKind::session && alert.kind != AlertKind::volume &&
+                 alert.kind != AlertKind::code && alert.kind != AlertKind::other_kernel;
+  if (by_bits) {
     alert.score = to_bits(e->largest);
     alert.threshold = to_bits(data_.threshold.value);
     alert.p_value = model::p_value(data_.calibration, e->largest);
@@ -150,7 +160,9 @@ Step Detector::explain(const Record& record) const {
       step.novelty = Novelty::unknown_value;
       break;
     default:
-      step.novelty = record.followed ? Novelty::none : Novelty::new_sequence;
+      step.novelty = !record.followed ? Novelty::new_sequence
+                     : record.strange ? Novelty::unknown_code
+                                      : Novelty::none;
   }
   auto operation = [&](model::Symbol symbol) {
     return model::is_unknown(symbol) ? model::Operation{}

@@ -28,7 +28,8 @@ struct Detector::Stream {
   std::uint64_t alerts = 0;
   model::SymbolSet distinct;
   model::PollFold fold;
-  std::uint32_t unseen = 0;  // a bit for each of the last events
+  std::uint32_t unseen = 0;   // a bit for each of the last events
+  std::uint32_t strange = 0;  // the same of those by code that training never saw there
   std::unique_ptr<Episode> episode;
   std::array<Record, model::kWindowEvents> records;
 

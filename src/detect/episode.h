@@ -32,8 +32,9 @@ struct Record {
   std::uint32_t process = 0;
   model::Bits bits = 0;
   bool followed = true;
-  bool user = false;  // from user space, and nothing allows it
-  bool loud = false;  // of work that there is far too much of
+  bool user = false;     // from user space, and nothing allows it
+  bool strange = false;  // by code that training never saw there
+  bool loud = false;     // of work that there is far too much of
 };
 
 // Who acted, by how odd it was and how often. Bounded; whoever comes too late is not counted.

@@ -64,6 +64,7 @@ void put_technique(JsonWriter& json, const Alert& alert) {
   bool impact = volume && (alert.excess->quantity == model::Quantity::rewrites ||
                            alert.excess->quantity == model::Quantity::sectors_written);
   if (volume && !impact) return;
+  if (alert.kind == AlertKind::other_kernel) return;
   json.key("threat").begin_object().member("framework", "MITRE ATT&CK");
   json.key("technique").begin_object().member("id", impact ? "T1486" : "T1611");
   json.member("name", impact ? "Data Encrypted for Impact" : "Escape to Host");
@@ -76,6 +77,32 @@ void put_excess(JsonWriter& json, const Excess& e) {
   json.member("usual", e.usual).member("limit", e.limit);
   json.member("duration_ns", e.duration_ns);
   json.member("whose", e.whose == model::Whose::actor ? "actor" : "device").end_object();
+}
+
+void put_code(JsonWriter& json, const CodeFinding& code) {
+  json.key("code").begin_object().member("text", describe(code));
+  if (code.other_kernel) {
+    json.member("known", code.seen_known).member("unknown", code.seen_strange);
+    json.member("devices", code.devices).end_object();
+    return;
+  }
+  auto put_place = [&json](const model::CodePlace& place) {
+    json.begin_object().member("class", model::name_of(place.code));
+    json.member("offset", iovm::format("0x{:x}", place.offset));
+  };
+  json.member("events", code.events).key("places").begin_array();
+  for (const CodeFinding::Place& place : code.strange) {
+    put_place(place.place);
+    json.member("rip", iovm::format("0x{:x}", place.rip)).member("events", place.events);
+    json.end_object();
+  }
+  json.end_array().key("training").begin_object().member("accesses", code.trained);
+  json.member("places", code.trained_places).key("usual").begin_array();
+  for (const model::PlaceRow& row : code.usual) {
+    put_place(row.place);
+    json.member("count", row.count).end_object();
+  }
+  json.end_array().end_object().end_object();
 }
 
 void put_ours(JsonWriter& json, const Alert& alert) {
@@ -122,6 +149,7 @@ void put_ours(JsonWriter& json, const Alert& alert) {
   json.member("first_time", alert.first_time).member("last_time", alert.last_time);
   json.member("alarm_time", alert.alarm_time).member("events", alert.events).end_object();
   if (alert.excess) put_excess(json, *alert.excess);
+  if (alert.code) put_code(json, *alert.code);
   json.key("sequence").begin_array();
   for (const model::Operation& o : alert.sequence) json.value(model::describe(o));
   json.end_array().key("sequence_names").begin_array();

@@ -28,6 +28,8 @@ std::string time_text(const Alert& alert, std::uint64_t time) {
 
 std::string_view unit_of(AlertKind kind) {
   if (kind == AlertKind::volume) return "doublings of what is usual";
+  if (kind == AlertKind::code) return "accesses by unknown code";
+  if (kind == AlertKind::other_kernel) return "unknown places";
   return kind == AlertKind::session ? "a session's score" : "bits";
 }
 
@@ -120,6 +122,7 @@ std::string alert_text(const Alert& alert, Phase phase) {
   text += "\n";
   if (phase == Phase::closed) return text;
   if (alert.excess) text += "    " + describe(*alert.excess) + "\n";
+  if (alert.code) text += "    " + describe(*alert.code) + "\n";
   for (const Step& step : alert.steps) text += step_text(step);
   return text + stop_text(alert);
 }

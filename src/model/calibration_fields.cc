@@ -38,6 +38,7 @@ Status get_session_sample(ArchiveReader& in, Calibration& c) {
 void put_calibration(ArchiveWriter& out, const Calibration& c) {
   out.u64(c.events).u64(c.duration_ns).u64(c.sessions).u64(c.blocks);
   for (std::uint64_t blocks : c.unseen) out.u64(blocks);
+  for (std::uint64_t blocks : c.strange) out.u64(blocks);
   out.u32(static_cast<std::uint32_t>(c.largest.size()));
   for (Bits bits : c.largest) out.u32(bits);
   out.f64(c.scale.bits_mean).f64(c.scale.bits_sd).f64(c.scale.set_mean).f64(c.scale.set_sd);
@@ -50,11 +51,13 @@ Status get_calibration(ArchiveReader& in, Calibration& c) {
   c.duration_ns = in.u64();
   c.sessions = in.u64();
   c.blocks = in.u64();
-  std::uint64_t left = c.blocks;
-  for (std::uint64_t& blocks : c.unseen) {
-    blocks = in.u64();
-    if (blocks > left) return input_error("a wrong count of unseen accesses");
-    left -= blocks;
+  for (UnseenCounts* counts : {&c.unseen, &c.strange}) {
+    std::uint64_t left = c.blocks;
+    for (std::uint64_t& blocks : *counts) {
+      blocks = in.u64();
+      if (blocks > left) return input_error("a wrong count of unseen accesses");
+      left -= blocks;
+    }
   }
   std::uint32_t sample = in.count(4);
   if (sample > kMaxSample || sample > c.blocks) return input_error("a wrong calibration sample");
@@ -69,6 +72,7 @@ Status get_calibration(ArchiveReader& in, Calibration& c) {
 void put_threshold(ArchiveWriter& out, const Threshold& t) {
   out.u32(t.value).u8(t.supported ? 1 : 0).f64(t.promise.alarms).u64(t.promise.per);
   out.u8(static_cast<std::uint8_t>(t.promise.unit)).f64(t.expected).f64(t.session).u32(t.unseen);
+  out.u32(t.strange);
 }
 
 Status get_threshold(ArchiveReader& in, Threshold& t) {
@@ -81,7 +85,8 @@ Status get_threshold(ArchiveReader& in, Threshold& t) {
   t.expected = in.f64();
   t.session = in.f64();
   t.unseen = in.u32();
-  bool good = unit <= 2 && !std::isnan(t.session) && t.unseen > 0 &&
+  t.strange = in.u32();
+  bool good = unit <= 2 && !std::isnan(t.session) && t.unseen > 0 && t.strange > 0 &&
               std::isfinite(t.promise.alarms) && t.promise.alarms > 0 && t.promise.per > 0 &&
               std::isfinite(t.expected) && t.expected >= 0;
   if (!good) return input_error("a wrong threshold");

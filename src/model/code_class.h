@@ -28,23 +28,28 @@ enum class CodeClass : std::uint8_t {
 inline constexpr int kCodeClasses = 6;
 std::string_view name_of(CodeClass code);  // "unrecorded", "user", ...
 
+inline constexpr std::uint64_t kFirstKernelAddress = 0xffff800000000000;
+
+// Of an address in the kernel's half of memory: kernel, module or other.
+inline CodeClass kernel_code(std::uint64_t rip) {
+  // Linux on x86-64: its text, with all that KASLR may add, and its modules.
+  constexpr std::uint64_t kText = 0xffffffff80000000;
+  constexpr std::uint64_t kModules = 0xffffffffc0000000;
+  constexpr std::uint64_t kModulesEnd = 0xffffffffff000000;
+  if (rip < kText || rip >= kModulesEnd) return CodeClass::other;
+  return rip < kModules ? CodeClass::kernel : CodeClass::module;
+}
+
 class CodeWatch {
  public:
   CodeClass operator()(const trace::Event& event) {
     if (event.has(trace::Field::cpl) && event.cpl == 3) return CodeClass::user;
     if (event.rip < kFirstKernelAddress) return below(event);
     kernel_seen_ = true;
-    if (event.rip < kKernelText || event.rip >= kModulesEnd) return CodeClass::other;
-    return event.rip < kModules ? CodeClass::kernel : CodeClass::module;
+    return kernel_code(event.rip);
   }
 
  private:
-  static constexpr std::uint64_t kFirstKernelAddress = 0xffff800000000000;
-  // Linux on x86-64: its text, with all that KASLR may add, and its modules.
-  static constexpr std::uint64_t kKernelText = 0xffffffff80000000;
-  static constexpr std::uint64_t kModules = 0xffffffffc0000000;
-  static constexpr std::uint64_t kModulesEnd = 0xffffffffff000000;
-
   CodeClass below(const trace::Event& event) {
     if (event.rip == 0) return CodeClass::unrecorded;
     if (event.has(trace::Field::cpl) || !event.has(trace::Field::cr3)) return CodeClass::firmware;

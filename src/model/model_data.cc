@@ -119,6 +119,15 @@ double p_value(const Calibration& calibration, Bits score) {
   return static_cast<double>(count + 1) / static_cast<double>(calibration.blocks + 1);
 }
 
+double strange_p_value(const Calibration& calibration, std::uint32_t strange) {
+  std::uint64_t count = 0, blocks = 0;
+  for (std::size_t i = 0; i < calibration.strange.size(); ++i) {
+    blocks += calibration.strange[i];
+    count += i >= strange ? calibration.strange[i] : 0;
+  }
+  return static_cast<double>(count + 1) / static_cast<double>(blocks + 1);
+}
+
 double session_p_value(const Calibration& calibration, double score) {
   auto end = std::upper_bound(calibration.scores.begin(), calibration.scores.end(), score,
                               std::greater<>());
@@ -148,6 +157,10 @@ Result<ModelData> merge(const ModelData& a, const ModelData& b) {
   out.volumes = merged(a.volumes, b.volumes);
   if (out.volumes.size() > kMaxVolumeRows) {
     return input_error("the models together have too many kinds of devices");
+  }
+  out.places = merged(a.places, b.places);
+  if (out.places.size() > kMaxPlaces) {
+    return input_error("the models together have too many places of code");
   }
   std::ranges::set_union(a.allowed, b.allowed, std::back_inserter(out.allowed));
   if (out.ngrams.size() > kMaxNgrams) {

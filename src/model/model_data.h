@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // ModelData: a model as it is kept and merged - what was counted, over which alphabet, which sets
-// of symbols the sessions had, how much was done in a minute, from which recordings, and what the
-// calibration found. Model
-// (model/model.h) is made from it for scoring. Canonical: the alphabet is sorted, the n-grams are
+// of symbols the sessions had, how much was done in a minute, from where in the guest's code, from
+// which recordings, and what the calibration found. Model (model/model.h) is made from it for
+// scoring. Canonical: the alphabet is sorted, the n-grams are
 // sorted, so that the same training gives the same bytes, and merging two trainings gives the
 // counts of one training on everything, bit for bit.
 #pragma once
@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "model/code_place.h"
 #include "model/model.h"
 #include "model/session_sets.h"
 #include "model/volume.h"
@@ -57,6 +58,11 @@ inline constexpr std::uint32_t kLeastUnseen = 6;
 inline constexpr std::uint32_t kMostUnseen = kWindowEvents / 2;
 // By how many accesses that training never saw a block had in one window, at most: how many blocks.
 using UnseenCounts = std::array<std::uint64_t, kWindowEvents + 1>;
+// The same of accesses by code that training never saw drive that kind of device
+// (model/code_place.h): the fewest that are an alarm. Data that are too few for what was promised
+// need more of them, up to half a window.
+inline constexpr std::uint32_t kLeastStrange = 6;
+inline constexpr std::uint32_t kMostStrange = kWindowEvents / 2;
 
 // How the two views of a session are put on one scale: what held-out sessions had.
 struct SessionScale {
@@ -80,6 +86,7 @@ struct Calibration {
   std::uint64_t sessions = 0;  // held-out recordings (or parts of one)
   std::uint64_t blocks = 0;    // in all
   UnseenCounts unseen = {};
+  UnseenCounts strange = {};       // the same of accesses by code that training never saw
   std::vector<Bits> largest = {};  // of the blocks' scores, largest first; at most kMaxSample
   SessionScale scale = {};
   std::vector<double> scores = {};  // of sessions, largest first; at most kMaxSessionSample
@@ -88,6 +95,8 @@ struct Calibration {
 };
 // The share of normal blocks that score at least `score`, the new one counted among them: never 0.
 double p_value(const Calibration& calibration, Bits score);
+// The same of accesses by unknown code, so many in a window.
+double strange_p_value(const Calibration& calibration, std::uint32_t strange);
 // The same of sessions: split-conformal. 1 where none was held out.
 double session_p_value(const Calibration& calibration, double score);
 
@@ -98,6 +107,7 @@ struct Threshold {
   // So many accesses that training never saw, among the last kWindowEvents of a stream, are an
   // alarm.
   std::uint32_t unseen = kLeastUnseen;
+  std::uint32_t strange = kMostStrange;  // the same of accesses by code that training never saw
   double expected = 0;  // what the data do support: at most so many alarms per promise.per (95 %)
   // A session's score above it is an alarm; of promises about sessions only.
   double session = std::numeric_limits<double>::infinity();
@@ -111,6 +121,7 @@ struct ModelData {
   Ngrams ngrams;
   SessionSets sets;
   Volumes volumes;
+  Places places;  // none: instruction addresses were not recorded
   // What may do I/O from user space without an alarm: "device:KEY" and "process:NAME", sorted.
   std::vector<std::string> allowed;
   std::vector<Origin> origins;  // sorted

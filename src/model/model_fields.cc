@@ -2,6 +2,7 @@
 //
 // What was counted, and over what: options, alphabet, sequences, sets, volumes, origins.
 #include <algorithm>
+#include <tuple>
 
 #include "base/format.h"
 #include "model/model_fields.h"
@@ -17,8 +18,11 @@ constexpr std::size_t kLongestText = 4096;
 constexpr std::size_t kOperationBytes = 30;
 constexpr std::size_t kOriginBytes = 16 + 4 + 4 * 8;
 constexpr std::size_t kVolumeRowBytes = 16;
+constexpr std::size_t kPlaceRowBytes = 5 + 1 + 4 + 8;
 constexpr std::size_t kMostAllowed = 4096;
 constexpr std::uint8_t kAllMarks = 0x3f;
+// Counts that can be added up.
+constexpr std::uint64_t kMostAccesses = std::uint64_t{1} << 56;
 constexpr std::uint64_t kMostStretches = std::uint64_t{1} << 40;
 
 void put(ArchiveWriter& out, const DeviceType& type) {
@@ -82,8 +86,7 @@ Status check_ngrams(const Ngrams& ngrams, std::size_t symbols) {
     if (i > 0 && !std::ranges::lexicographical_compare(ngrams.at(i - 1), gram)) {
       return input_error("sequences out of order");
     }
-    constexpr std::uint64_t kMost = std::uint64_t{1} << 56;
-    if (ngrams.counts[i] == 0 || ngrams.counts[i] > kMost - total) {
+    if (ngrams.counts[i] == 0 || ngrams.counts[i] > kMostAccesses - total) {
       return input_error(iovm::format("sequence {} has a wrong count", i));
     }
     total += ngrams.counts[i];
@@ -214,6 +217,37 @@ Status get_volumes(ArchiveReader& in, Volumes& volumes) {
     good = good && row.count > 0 && row.count <= kMostStretches;
     if (!good) return input_error(iovm::format("amount of work {} is wrong", i));
     volumes.push_back(row);
+  }
+  return {};
+}
+
+void put_places(ArchiveWriter& out, const Places& places) {
+  out.u32(static_cast<std::uint32_t>(places.size()));
+  for (const PlaceRow& row : places) {
+    put(out, row.device);
+    out.u8(static_cast<std::uint8_t>(row.place.code)).u32(row.place.offset).u64(row.count);
+  }
+}
+
+Status get_places(ArchiveReader& in, Places& places) {
+  std::uint32_t size = in.count(kPlaceRowBytes);
+  if (size > kMaxPlaces) return input_error("too many places of code");
+  for (std::uint32_t i = 0; i < size; ++i) {
+    PlaceRow row;
+    bool good = get(in, row.device);
+    auto code = static_cast<CodeClass>(in.u8());
+    row.place.offset = in.u32();
+    row.count = in.u64();
+    // A place is one that an address can have.
+    auto place = place_of(code, row.place.offset);
+    row.place.code = code;
+    good = good && place == row.place && row.count > 0 && row.count <= kMostAccesses;
+    if (good && !places.empty()) {
+      const PlaceRow& last = places.back();
+      good = std::tie(last.device, last.place) < std::tie(row.device, row.place);
+    }
+    if (!good) return input_error(iovm::format("place of code {} is wrong", i));
+    places.push_back(row);
   }
   return {};
 }

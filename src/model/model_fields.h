@@ -22,6 +22,8 @@ void put_sets(trace::ArchiveWriter& out, const SessionSets& sets);
 Status get_sets(trace::ArchiveReader& in, ModelData& data);
 void put_volumes(trace::ArchiveWriter& out, const Volumes& volumes);
 Status get_volumes(trace::ArchiveReader& in, Volumes& volumes);
+void put_places(trace::ArchiveWriter& out, const Places& places);
+Status get_places(trace::ArchiveReader& in, Places& places);
 void put_allowed(trace::ArchiveWriter& out, const std::vector<std::string>& allowed);
 Status get_allowed(trace::ArchiveReader& in, std::vector<std::string>& allowed);
 void put_origins(trace::ArchiveWriter& out, const std::vector<Origin>& origins);

@@ -25,6 +25,7 @@ Status get_fields(ArchiveReader& in, ModelData& data) {
   if (auto ok = get_ngrams(in, data); !ok) return ok;
   if (auto ok = get_sets(in, data); !ok) return ok;
   if (auto ok = get_volumes(in, data.volumes); !ok) return ok;
+  if (auto ok = get_places(in, data.places); !ok) return ok;
   if (auto ok = get_allowed(in, data.allowed); !ok) return ok;
   if (auto ok = get_origins(in, data.origins); !ok) return ok;
   if (auto ok = get_calibration(in, data.calibration); !ok) return ok;
@@ -43,6 +44,7 @@ std::vector<std::byte> encode_model(const ModelData& data) {
   put_ngrams(out, data.ngrams);
   put_sets(out, data.sets);
   put_volumes(out, data.volumes);
+  put_places(out, data.places);
   put_allowed(out, data.allowed);
   put_origins(out, data.origins);
   put_calibration(out, data.calibration);

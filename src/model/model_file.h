@@ -17,7 +17,7 @@
 
 namespace iovm::model {
 
-inline constexpr std::uint16_t kModelVersion = 3;
+inline constexpr std::uint16_t kModelVersion = 4;
 
 std::vector<std::byte> encode_model(const ModelData& data);
 Result<ModelData> decode_model(std::span<const std::byte> file);

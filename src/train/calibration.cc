@@ -41,8 +41,10 @@ struct Calibrator::StreamBlock {
   model::State state;
   model::Window window;
   std::uint32_t events = 0;
-  std::uint32_t unseen = 0;  // a bit for each of the last events
-  int most_unseen = 0;       // at a time, in the block
+  std::uint32_t unseen = 0;   // a bit for each of the last events
+  int most_unseen = 0;        // at a time, in the block
+  std::uint32_t strange = 0;  // the same of accesses by code never seen
+  int most_strange = 0;
   Bits largest = 0;
   std::uint64_t bits = 0;    // of the whole session
   std::uint64_t scored = 0;  // events that the method could score
@@ -54,7 +56,8 @@ void Calibrator::end_block(StreamBlock& s) {
   ++calibration_.unseen[static_cast<std::size_t>(s.most_unseen)];
   s.events = 0;
   s.largest = 0;
-  s.most_unseen = 0;
+  ++calibration_.strange[static_cast<std::size_t>(s.most_strange)];
+  s.most_unseen = s.most_strange = 0;
 }
 
 // A kind of stretch that the earlier work has not is a device that it has not: an access never
@@ -67,15 +70,18 @@ void Calibrator::work(std::span<const Work> work, const model::VolumeNorm& norm)
   }
 }
 
-void Calibrator::session(std::span<const Token> tokens, std::uint64_t duration_ns) {
+void Calibrator::session(std::span<const Token> tokens,
+                         std::span<const PlaceCounter::Number> came_from,
+                         const std::vector<bool>& strange, std::uint64_t duration_ns) {
   std::vector<StreamBlock> streams;
-  for (const Token& token : tokens) {
+  for (std::size_t i = 0; i < tokens.size(); ++i) {
+    const Token& token = tokens[i];
     if (token.stream >= streams.size()) streams.resize(token.stream + 1);
     StreamBlock& s = streams[token.stream];
     if (token.symbol == model::kNoSymbol) {
       s.state = {};
       s.window.clear();
-      s.unseen = 0;
+      s.unseen = s.strange = 0;
       continue;
     }
     bool counts = model_.options().method == model::Method::markov ||
@@ -86,6 +92,8 @@ void Calibrator::session(std::span<const Token> tokens, std::uint64_t duration_n
     s.distinct.add(token.symbol);
     s.unseen = s.unseen << 1 | (unseen_[token.symbol] ? 1U : 0U);
     s.most_unseen = std::max(s.most_unseen, std::popcount(s.unseen));
+    s.strange = s.strange << 1 | (!came_from.empty() && strange[came_from[i]] ? 1U : 0U);
+    s.most_strange = std::max(s.most_strange, std::popcount(s.strange));
     s.window.add(std::min(bits, model_.unknown()));
     s.largest = std::max(s.largest, s.window.score());
     ++calibration_.events;

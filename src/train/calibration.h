@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Held-out normal work, scored by a model that has not seen it: the sample by which a threshold is
-// chosen (train/threshold.h). The scores of its blocks, the accesses never seen among them, its
-// stretches of work and its sessions (model/model_data.h).
+// chosen (train/threshold.h). The scores of its blocks, the accesses never seen and those by code
+// never seen among them, its stretches of work and its sessions (model/model_data.h).
 #pragma once
 
 #include <cstdint>
@@ -22,7 +22,10 @@ class Calibrator {
   Calibrator(const model::Model& model, const model::SetView& sets, std::vector<bool> unseen)
       : model_(model), sets_(sets), unseen_(std::move(unseen)) {}
 
-  void session(std::span<const Token> tokens, std::uint64_t duration_ns);
+  // `came_from`: of each token the number of its place, or nothing at all; `strange`, by number:
+  // the earlier work has no such place.
+  void session(std::span<const Token> tokens, std::span<const PlaceCounter::Number> came_from,
+               const std::vector<bool>& strange, std::uint64_t duration_ns);
   // Its stretches of work, held against what the earlier work has for much.
   void work(std::span<const Work> work, const model::VolumeNorm& norm);
   // The sample so far, in its final form.

@@ -31,6 +31,9 @@ void RecordingPass::access(const trace::Event& event, const trace::Context& cont
   s.distinct.add(symbol);
   if (devices_) watch_.see(event, recording_.tokens.size(), token.device, tokenizer_.devices());
   recording_.tokens.push_back({stream, symbol});
+  if (devices_) {
+    recording_.came_from.push_back(place_counter_.count(event, token, tokenizer_.alphabet()));
+  }
 }
 
 void RecordingPass::loss(const trace::Event& event) {
@@ -44,6 +47,7 @@ void RecordingPass::loss(const trace::Event& event) {
     s.context = Counter::kStart;
     s.fold.clear();
     recording_.tokens.push_back({i, model::kNoSymbol});
+    if (devices_) recording_.came_from.push_back(PlaceCounter::kNone);
   }
 }
 
@@ -69,6 +73,9 @@ Recording RecordingPass::finish(const trace::Context& context) {
     r.work.push_back({s.kind, s.amounts, static_cast<std::size_t>(s.first_event)});
   }
   r.volumes = volumes_of(r.work);
+  r.places = place_counter_.places();
+  r.numbered = place_counter_.rows();
+  if (r.places.empty()) r.came_from = {};
   return std::move(r);
 }
 

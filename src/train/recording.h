@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What training keeps of one recording: what was counted in it, in the symbols of the trainer's
-// alphabet, and what calibration needs should the recording be held out: its tokens and its
-// stretches of work. A RecordingPass makes it, in one pass, with a tokenizer and streams of its
-// own.
+// alphabet, and what calibration needs should the recording be held out: its tokens, where in the
+// guest's code they came from and its stretches of work. A RecordingPass makes it, in one pass,
+// with a tokenizer and streams of its own.
 #pragma once
 
 #include <cstdint>
@@ -16,6 +16,7 @@
 #include "model/volume_watch.h"
 #include "trace/context.h"
 #include "train/counter.h"
+#include "train/place_counter.h"
 
 namespace iovm::train {
 
@@ -40,7 +41,12 @@ struct Recording {
   model::Ngrams ngrams;
   model::SessionSets sets;
   model::Volumes volumes;
+  model::Places places;
   std::vector<Token> tokens;
+  // Where each token came from, and what the numbers mean. Nothing where no instruction addresses
+  // were recorded.
+  std::vector<PlaceCounter::Number> came_from;
+  std::vector<model::PlaceRow> numbered;
   std::vector<Work> work;
 };
 
@@ -87,6 +93,7 @@ class RecordingPass {
   model::Tokenizer tokenizer_;
   model::StreamMap streams_;
   Counter counter_;
+  PlaceCounter place_counter_;
   std::vector<model::Stretch> stretches_;
   model::VolumeWatch watch_{nullptr, &stretches_};
   std::vector<model::Symbol> symbols_;  // by the tokenizer's

@@ -31,7 +31,7 @@ model::Threshold session_threshold(const Calibration& c, const Promise& promise)
   model::Threshold out;
   out.promise = promise;
   out.value = ~Bits{0};  // windows raise no alarm
-  out.unseen = model::kWindowEvents + 1;
+  out.unseen = out.strange = model::kWindowEvents + 1;
   std::size_t alarms = alarms_of_sessions(c, promise);
   out.supported = alarms > 0;
   if (out.supported) out.session = c.scores[alarms - 1];
@@ -60,26 +60,40 @@ std::uint64_t alarms_allowed(const Calibration& c, const Promise& promise, doubl
 }
 
 // Blocks with so many accesses in one window that training never saw.
-std::uint64_t unseen_alarms(const Calibration& c, std::uint32_t unseen) {
+std::uint64_t blocks_with(const model::UnseenCounts& counts, std::uint32_t unseen) {
   std::uint64_t out = 0;
-  for (std::size_t i = unseen; i < c.unseen.size(); ++i) out += c.unseen[i];
+  for (std::size_t i = unseen; i < counts.size(); ++i) out += counts[i];
   return out;
 }
 
-// The fewest that are an alarm while no more blocks have them than `allowed`.
-std::uint32_t unseen_limit(const Calibration& c, std::uint64_t allowed) {
-  std::uint32_t limit = model::kLeastUnseen;
-  while (limit <= model::kWindowEvents && unseen_alarms(c, limit) > allowed) ++limit;
+// The fewest, and no fewer than `least`, that are an alarm while no more blocks have them than
+// `allowed`.
+std::uint32_t least_alarm(const model::UnseenCounts& counts, std::uint32_t least,
+                          std::uint64_t allowed) {
+  std::uint32_t limit = least;
+  while (limit <= model::kWindowEvents && blocks_with(counts, limit) > allowed) ++limit;
   return limit;
+}
+
+// How far data of which there should be `missing` times as many are from enough: 0 to 1.
+double doubt(double missing) {
+  return std::isfinite(missing) ? std::min(std::log(missing) / std::log(kFarTooFew), 1.0) : 1;
+}
+
+// By code never seen, with too few data: above all that was seen, and the more of them the more is
+// missing.
+std::uint32_t doubtful_strange(const Calibration& c, double missing) {
+  double range = model::kMostStrange - model::kLeastStrange;
+  auto least = model::kLeastStrange + static_cast<std::uint32_t>(std::ceil(doubt(missing) * range));
+  return least_alarm(c.strange, least, 0);
 }
 
 // With too few data, `missing` times: above all that was seen, and the higher the more is missing.
 Bits doubtful_threshold(const Calibration& c, double missing, Bits lowest, Bits highest) {
   if (c.largest.empty() || !std::isfinite(missing)) return highest;
   double tail = c.largest.front() + tail_slope(c) * std::log(missing);
-  double share = std::log(missing) / std::log(kFarTooFew);
-  double doubt = lowest + share * (highest - lowest);
-  return static_cast<Bits>(std::min(std::max(tail, doubt), static_cast<double>(highest)));
+  double doubtful = lowest + doubt(missing) * (highest - lowest);
+  return static_cast<Bits>(std::min(std::max(tail, doubtful), static_cast<double>(highest)));
 }
 
 }  // namespace
@@ -104,7 +118,8 @@ std::uint64_t alarms_at(const Calibration& calibration, const model::Threshold& 
   auto end = std::lower_bound(calibration.largest.begin(), calibration.largest.end(),
                               threshold.value, std::greater<>());
   return static_cast<std::uint64_t>(end - calibration.largest.begin()) +
-         unseen_alarms(calibration, threshold.unseen);
+         blocks_with(calibration.unseen, threshold.unseen) +
+         blocks_with(calibration.strange, threshold.strange);
 }
 
 model::Threshold choose_threshold(const Calibration& calibration, const Promise& promise,
@@ -117,14 +132,19 @@ model::Threshold choose_threshold(const Calibration& calibration, const Promise&
   auto lowest = static_cast<Bits>(kLowestShare * unknown);
   out.supported = have >= needed(promise) && !calibration.largest.empty();
   if (out.supported) {
-    // Accesses never seen have half of the promise, scores what is left.
+    // Accesses never seen have half of the promise, code never seen half of the rest, scores what
+    // is left.
     std::uint64_t allowed = alarms_allowed(calibration, promise, have);
-    out.unseen = unseen_limit(calibration, allowed / 2);
-    allowed -= unseen_alarms(calibration, out.unseen);
+    out.unseen = least_alarm(calibration.unseen, model::kLeastUnseen, allowed / 2);
+    allowed -= blocks_with(calibration.unseen, out.unseen);
+    out.strange = least_alarm(calibration.strange, model::kLeastStrange, allowed / 2);
+    allowed -= blocks_with(calibration.strange, out.strange);
     bool all = allowed >= calibration.largest.size();
     out.value = std::max(lowest, all ? 0 : calibration.largest[allowed]);
   } else {
-    out.unseen = std::min(unseen_limit(calibration, 0), model::kMostUnseen);
+    out.unseen =
+        std::min(least_alarm(calibration.unseen, model::kLeastUnseen, 0), model::kMostUnseen);
+    out.strange = doubtful_strange(calibration, needed(promise) / have);
     out.value = doubtful_threshold(calibration, needed(promise) / have, lowest, highest);
   }
   if (have > 0) {

@@ -10,7 +10,8 @@
 // of operations that training never saw would pass: that part is marked as not supported.
 //
 // Accesses that training never saw have an alarm of their own, and up to half of what is promised
-// for it: how many of them it takes is counted in the same blocks.
+// for it: how many of them it takes is counted in the same blocks. So do accesses by code that
+// training never saw, with half of what is left.
 #pragma once
 
 #include <cstdint>
@@ -29,7 +30,8 @@ double smallest_share(const model::Calibration& calibration);
 double needed(const model::Promise& promise);
 // How much there is of it.
 double available(const model::Calibration& calibration, const model::Promise& promise);
-// False alarms in the calibration data at a threshold: by scores, and by accesses never seen.
+// False alarms in the calibration data at a threshold: by scores, by accesses never seen, and by
+// code never seen.
 std::uint64_t alarms_at(const model::Calibration& calibration, const model::Threshold& threshold);
 
 }  // namespace iovm::train

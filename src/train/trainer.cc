@@ -41,6 +41,8 @@ Status Trainer::add(trace::EventSource& source, Use use) {
     return {};
   }
   training_.events += recording.origin.events;
+  ++training_.recordings;
+  training_.without_code += recording.places.empty() ? 1 : 0;
   recordings_.push_back(std::move(recording));
   std::stable_sort(recordings_.begin(), recordings_.end(),
                    [](const Recording& a, const Recording& b) { return a.starts < b.starts; });
@@ -56,12 +58,17 @@ void Trainer::compact() {
     // A single recording that is larger than the budget keeps its latest part.
     if (tokens > kTokenBudget && it == recordings_.rbegin()) {
       std::size_t gone = tokens - kTokenBudget;
-      it->tokens.erase(it->tokens.begin(), it->tokens.begin() + static_cast<std::ptrdiff_t>(gone));
+      auto first = static_cast<std::ptrdiff_t>(gone);
+      it->tokens.erase(it->tokens.begin(), it->tokens.begin() + first);
+      if (!it->came_from.empty()) {
+        it->came_from.erase(it->came_from.begin(), it->came_from.begin() + first);
+      }
       std::erase_if(it->work, [gone](const Work& w) { return w.token < gone; });
       for (Work& w : it->work) w.token -= gone;
       tokens = kTokenBudget;
     } else if (tokens > kTokenBudget) {
       it->tokens = {};
+      it->came_from = {};
       it->work = {};
     }
   }
@@ -71,6 +78,7 @@ void Trainer::compact() {
   old_sets_.insert(old_sets_.end(), first.sets.begin(), first.sets.end());
   old_sets_ = model::canonical(std::move(old_sets_));
   old_volumes_ = model::merged(old_volumes_, first.volumes);
+  old_places_ = model::merged(old_places_, first.places);
   old_origins_.push_back(first.origin);
   recordings_.erase(recordings_.begin());
 }
@@ -85,7 +93,7 @@ std::uint32_t Trainer::counted() const {
 }
 
 Trainer::Split Trainer::split_recordings() const {
-  Split split{old_, old_sets_, old_volumes_, {}};
+  Split split{old_, old_sets_, old_volumes_, old_places_, {}};
   split.ngrams.length = counted() + 1;
   std::size_t out = held_.empty() ? held_out() : 0;
   for (std::size_t i = 0; i + out < recordings_.size(); ++i) {
@@ -93,17 +101,19 @@ Trainer::Split Trainer::split_recordings() const {
     split.ngrams = merged(split.ngrams, s.ngrams);
     split.sets.insert(split.sets.end(), s.sets.begin(), s.sets.end());
     split.volumes = model::merged(split.volumes, s.volumes);
+    split.places = model::merged(split.places, s.places);
   }
   split.sets = model::canonical(std::move(split.sets));
   for (const Recording& s : held_.empty() ? std::span(recordings_).last(out) : std::span(held_)) {
-    split.held.push_back({{}, s.tokens, s.work, duration(s.origin)});
+    split.held.push_back({{}, {}, s.tokens, s.came_from, s.numbered, s.work, duration(s.origin)});
   }
   return split;
 }
 
 // A recording by itself is cut: between its sessions, or in time.
 Trainer::Split Trainer::split_one() const {
-  const std::vector<Token>& all = recordings_.front().tokens;
+  const Recording& only = recordings_.front();
+  const std::vector<Token>& all = only.tokens;
   std::size_t time = all.size() - all.size() / 3;
   model::StreamIndex streams = 0;
   for (const Token& token : all) streams = std::max(streams, token.stream + 1);
@@ -115,13 +125,19 @@ Trainer::Split Trainer::split_one() const {
   Counter counter(counted());
   std::vector<Counter::Context> contexts(streams, Counter::kStart);
   std::vector<model::SymbolSet> distinct(streams);
-  Split::Part part{{}, {}, {}, duration(recordings_.front().origin) / 3};
+  std::vector<model::PlaceRow> places = only.numbered;
+  for (model::PlaceRow& row : places) row.count = 0;
+  Split::Part part;
+  part.numbered = only.numbered;
+  part.duration_ns = duration(only.origin) / 3;
   for (std::size_t i = 0; i < all.size(); ++i) {
     const Token& token = all[i];
     if (whole ? token.stream >= first : i >= time) {
       part.own.push_back(token);
+      if (!only.came_from.empty()) part.own_from.push_back(only.came_from[i]);
       continue;
     }
+    if (!only.came_from.empty()) ++places[only.came_from[i]].count;
     Counter::Context& context = contexts[token.stream];
     context = token.symbol == kNoSymbol ? Counter::kStart : counter.add(context, token.symbol);
     if (token.symbol != kNoSymbol) distinct[token.stream].add(token.symbol);
@@ -131,7 +147,7 @@ Trainer::Split Trainer::split_one() const {
   split.sets = model::canonical(std::move(split.sets));
   // Where sessions are held out, amounts are not: they are not theirs alone.
   std::vector<Work> earlier;
-  for (const Work& w : recordings_.front().work) {
+  for (const Work& w : only.work) {
     if (whole || w.token < time) {
       earlier.push_back(w);
     } else {
@@ -139,6 +155,10 @@ Trainer::Split Trainer::split_one() const {
     }
   }
   split.volumes = volumes_of(earlier);
+  places.erase(places.begin());
+  std::erase_if(places, [](const model::PlaceRow& row) { return row.count == 0; });
+  std::ranges::sort(places);
+  split.places = std::move(places);
   split.held.push_back(std::move(part));
   return split;
 }
@@ -158,6 +178,22 @@ std::vector<bool> Trainer::unseen(const model::SessionSets& earlier) const {
   return out;
 }
 
+// By number: the earlier work drives that kind of device, but not from there. Of a guest with
+// another kernel all is strange, and that says nothing: it is told once, not counted.
+std::vector<bool> Trainer::strange(std::span<const model::PlaceRow> numbered,
+                                   const model::Places& earlier) {
+  std::vector<bool> out(numbered.size(), false);
+  std::size_t known = 0, unknown = 0;
+  for (std::size_t i = 1; i < numbered.size(); ++i) {
+    const model::PlaceRow& row = numbered[i];
+    if (!model::knows(earlier, row.device)) continue;
+    out[i] = !model::contains(earlier, row.device, row.place);
+    if (model::tells_the_kernel(earlier, row.place.code)) ++(out[i] ? unknown : known);
+  }
+  if (unknown > known) out.assign(numbered.size(), false);
+  return out;
+}
+
 // Counts the earlier work alone, and scores the later with it.
 model::Calibration Trainer::calibrate() {
   bool one = held_.empty() && recordings_.size() + old_origins_.size() == 1;
@@ -168,8 +204,10 @@ model::Calibration Trainer::calibrate() {
   model::VolumeNorm norm(split.volumes);
   Calibrator calibrator(model, sets, unseen(split.sets));
   for (const Split::Part& part : split.held) {
-    calibrator.session(part.own.empty() ? part.tokens : std::span<const Token>(part.own),
-                       part.duration_ns);
+    bool own = !part.own.empty();
+    calibrator.session(own ? std::span<const Token>(part.own) : part.tokens,
+                       own ? std::span<const PlaceCounter::Number>(part.own_from) : part.came_from,
+                       strange(part.numbered, split.places), part.duration_ns);
     calibrator.work(part.work, norm);
   }
   return calibrator.take();
@@ -206,17 +244,23 @@ Result<Training> Trainer::finish() {
   data.ngrams.length = counted() + 1;
   data.sets = old_sets_;
   data.volumes = old_volumes_;
+  data.places = old_places_;
   data.origins = old_origins_;
   for (const Recording& recording : recordings_) {
     data.ngrams = merged(data.ngrams, recording.ngrams);
     data.sets.insert(data.sets.end(), recording.sets.begin(), recording.sets.end());
     data.volumes = model::merged(data.volumes, recording.volumes);
+    data.places = model::merged(data.places, recording.places);
     data.origins.push_back(recording.origin);
   }
   data.ngrams = model::shortened(data.ngrams, options_.context() + 1);
   if (data.ngrams.size() > model::kMaxNgrams) {
     return input_error(
         "there are more different sequences than a model holds (try a smaller --order)");
+  }
+  if (data.places.size() > model::kMaxPlaces) {
+    return input_error(
+        "the guests drive their devices from more places of code than a model holds");
   }
   sort_alphabet();
   std::ranges::sort(data.origins);

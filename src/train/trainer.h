@@ -34,7 +34,9 @@ struct Training {
   std::uint64_t events = 0;
   std::uint64_t held_out = 0;  // events of recordings for calibration alone
   trace::LossTotals lost;
-  std::uint64_t left_out = 0;  // events whose sequence found no room in the counts
+  std::uint64_t left_out = 0;    // events whose sequence found no room in the counts
+  std::size_t without_code = 0;  // recordings without instruction addresses, of `recordings`
+  std::size_t recordings = 0;
 };
 
 class Trainer {
@@ -58,9 +60,13 @@ class Trainer {
     model::Ngrams ngrams;
     model::SessionSets sets;
     model::Volumes volumes;
+    model::Places places;
     struct Part {
       std::vector<Token> own;  // of a part of a recording
+      std::vector<PlaceCounter::Number> own_from;
       std::span<const Token> tokens;
+      std::span<const PlaceCounter::Number> came_from;
+      std::span<const model::PlaceRow> numbered;
       std::vector<Work> work;
       std::uint64_t duration_ns = 0;
     };
@@ -72,6 +78,8 @@ class Trainer {
   Split split_recordings() const;
   Split split_one() const;
   std::vector<bool> unseen(const model::SessionSets& earlier) const;
+  static std::vector<bool> strange(std::span<const model::PlaceRow> numbered,
+                                   const model::Places& earlier);
   model::Calibration calibrate();
   void sort_alphabet();
   std::uint32_t counted() const;  // symbols of context while counting
@@ -85,6 +93,7 @@ class Trainer {
   model::Ngrams old_;  // of recordings that cannot be held out any more
   model::SessionSets old_sets_;
   model::Volumes old_volumes_;
+  model::Places old_places_;
   bool chooses_ = false;
   Training training_;
 };

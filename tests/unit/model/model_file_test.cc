@@ -31,7 +31,10 @@ class ModelFileTest : public testing::Test {
     data.sets = {{{kFirstSymbol}, 2}, {{kFirstSymbol, kFirstSymbol + 1}, 1}};
     data.volumes = {{{read.device, Whose::actor}, Quantity::accesses, 3, 2},
                     {{read.device, Whose::device}, Quantity::accesses, 9, 1}};
+    data.places = {{read.device, {CodeClass::kernel, 0x1ffffe}, 4},
+                   {read.device, {CodeClass::module, 0xffe}, 3}};
     data.calibration.unseen[2] = 5;
+    data.calibration.strange[4] = 3;
     data.allowed = {"device:cmos", "process:hwclock"};
     data.threshold.value = 6 * kOneBit;
   }
@@ -129,7 +132,7 @@ TEST_F(ModelFileTest, RefusesUnsortedSequences) {
 
 TEST_F(ModelFileTest, RefusesASampleLargerThanItsNumber) {
   data.calibration.blocks = 1;
-  data.calibration.unseen = {};
+  data.calibration.unseen = data.calibration.strange = {};
   EXPECT_THAT(error_of_data(), HasSubstr("sample"));
 }
 
@@ -184,27 +187,45 @@ TEST_F(ModelFileTest, TakesNoMemoryForACountThatCannotBeThere) {
   EXPECT_THAT(error_of(file), HasSubstr("damaged"));
 }
 
+TEST_F(ModelFileTest, PlacesOfCodeThatNoAddressHasAreRefused) {
+  EXPECT_EQ(error_of_data(), "");
+  Places good = data.places;
+  data.places[1].place.offset = 0x1000;
+  EXPECT_THAT(error_of_data(), HasSubstr("place of code 1 is wrong"));
+  data.places = good;
+  data.places[0].place.code = CodeClass::user;
+  EXPECT_THAT(error_of_data(), HasSubstr("place of code 0"));
+  data.places = good;
+  data.places[1].count = 0;
+  EXPECT_THAT(error_of_data(), HasSubstr("place of code 1"));
+  data.places = {good[1], good[0]};
+  EXPECT_THAT(error_of_data(), HasSubstr("place of code 1"));
+  data.places = {good[0], good[0]};
+  EXPECT_THAT(error_of_data(), HasSubstr("place of code 1"));
+}
+
 // Files as versions of iovm wrote them: see docs/model-format.md.
 TEST_F(ModelFileTest, ReadsTheGoldenFileAndWritesItAgain) {
-  auto got = read_model(IOVM_TEST_DATA "/model/good-v3.iovmm");
+  auto got = read_model(IOVM_TEST_DATA "/model/good-v4.iovmm");
   ASSERT_TRUE(got) << got.error().message();
   EXPECT_EQ(got->options.stream, StreamKind::process);
   EXPECT_EQ(got->options.session, SessionView::combined);
-  EXPECT_EQ(got->alphabet.size(), 7u);
-  EXPECT_EQ(got->volumes.size(), 16u);
+  EXPECT_EQ(got->alphabet.size(), 5u);
+  EXPECT_EQ(got->volumes.size(), 8u);
+  EXPECT_EQ(got->places.size(), 4u);
   EXPECT_EQ(got->sets.size(), 2u);
   EXPECT_EQ(got->allowed, std::vector<std::string>{"device:cmos"});
   EXPECT_EQ(*decode_model(encode_model(*got)), *got);
 }
 
 TEST_F(ModelFileTest, RefusesGoldenFilesThatAreOldOrDamaged) {
-  for (int version : {1, 2}) {
+  for (int version : {1, 2, 3}) {
     auto old = read_model(iovm::format(IOVM_TEST_DATA "/model/old-v{}.iovmm", version));
     ASSERT_FALSE(old);
     EXPECT_THAT(old.error().message(),
-                HasSubstr(iovm::format("version {}, and this iovm reads version 3", version)));
+                HasSubstr(iovm::format("version {}, and this iovm reads version 4", version)));
   }
-  auto flipped = read_model(IOVM_TEST_DATA "/model/flipped-v3.iovmm");
+  auto flipped = read_model(IOVM_TEST_DATA "/model/flipped-v4.iovmm");
   ASSERT_FALSE(flipped);
   EXPECT_THAT(flipped.error().message(), HasSubstr("damaged"));
 }
@@ -219,6 +240,8 @@ TEST_F(ModelFileTest, MergedModelsKnowTheOperationsOfBoth) {
   EXPECT_EQ(sum->origins.size(), 2u);
   ASSERT_EQ(sum->volumes.size(), 2u);
   EXPECT_EQ(sum->volumes[0].count, 4u);
+  ASSERT_EQ(sum->places.size(), 2u);
+  EXPECT_EQ(sum->places[0].count, 8u);
   EXPECT_TRUE(decode_model(encode_model(*sum)));
   EXPECT_EQ(merge(other, data)->ngrams, sum->ngrams);
   EXPECT_EQ(sum->sets.size(), 4u);

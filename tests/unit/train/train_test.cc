@@ -258,5 +258,95 @@ TEST(SessionPromiseTest, IsSplitConformal) {
   EXPECT_EQ(needed(promise), 111);
 }
 
+// Work whose accesses come from these addresses, by port.
+std::vector<trace::Event> by_code(std::vector<trace::Event> events, std::uint64_t base) {
+  for (trace::Event& event : events) {
+    trace::set_rip(event, base + event.address % 16 * 8);
+    trace::set_cr3(event, 0x1000);
+  }
+  return events;
+}
+
+constexpr std::uint64_t kText = 0xffffffff81000000;
+
+// In the held-out work: blocks with accesses by code that the earlier work has not.
+bool has_strange_blocks(const model::ModelData& data) {
+  const model::UnseenCounts& counts = data.calibration.strange;
+  return std::any_of(counts.begin() + 1, counts.end(), [](std::uint64_t c) { return c > 0; });
+}
+
+TEST_F(TrainerTest, PlacesOfCodeAreCountedByDeviceWhereverTheKernelLies) {
+  Trainer trainer({}, {});
+  auto first = source(by_code(work(1), kText), 1);
+  auto second = source(by_code(work(2), kText + 9 * 0x200000), 2);
+  ASSERT_TRUE(trainer.add(first));
+  ASSERT_TRUE(trainer.add(second));
+  auto training = trainer.finish();
+  // Four ports of the disk, two of the clock.
+  ASSERT_EQ(training->data.places.size(), 6u);
+  std::uint64_t accesses = 0;
+  for (const model::PlaceRow& row : training->data.places) accesses += row.count;
+  EXPECT_EQ(accesses, training->events);
+  EXPECT_EQ(training->without_code, 0u);
+}
+
+TEST_F(TrainerTest, RecordingsWithoutInstructionAddressesAreCounted) {
+  Trainer trainer({}, {});
+  auto first = source(by_code(work(1), kText), 1);
+  auto second = source(work(2), 2);
+  ASSERT_TRUE(trainer.add(first));
+  ASSERT_TRUE(trainer.add(second));
+  auto training = trainer.finish();
+  EXPECT_EQ(training->without_code, 1u);
+  EXPECT_EQ(training->recordings, 2u);
+  EXPECT_FALSE(training->data.places.empty());
+}
+
+// One port of the later recording is written from elsewhere, eight times in a block or less.
+TEST_F(TrainerTest, HeldOutWorkFromOtherPlacesRaisesTheLimit) {
+  std::vector<trace::Event> later = by_code(work(2), kText);
+  int left = 20;
+  for (trace::Event& event : later) {
+    if (event.address == 0x1f7 && left-- > 0) trace::set_rip(event, event.rip + 4);
+  }
+  auto limit = [](std::vector<trace::Event> held) {
+    Trainer trainer({}, {.alarms = 1, .per = 1000, .unit = model::Promise::Unit::events});
+    auto first = source(by_code(work(1), kText), 1);
+    auto second = source(std::move(held), 2);
+    EXPECT_TRUE(trainer.add(first));
+    EXPECT_TRUE(trainer.add(second));
+    return trainer.finish()->data;
+  };
+  model::ModelData usual = limit(by_code(work(2), kText));
+  EXPECT_FALSE(has_strange_blocks(usual));
+  model::ModelData odd = limit(later);
+  EXPECT_TRUE(has_strange_blocks(odd));
+  EXPECT_GT(odd.threshold.strange, usual.threshold.strange);
+}
+
+// A guest with another kernel says nothing about places.
+TEST_F(TrainerTest, HeldOutWorkOfAnotherKernelIsNotCountedAsStrange) {
+  Trainer trainer({}, {});
+  auto first = source(by_code(work(1), kText), 1);
+  auto second = source(by_code(work(2), kText + 0x12340), 2);
+  ASSERT_TRUE(trainer.add(first));
+  ASSERT_TRUE(trainer.add(second));
+  model::ModelData data = trainer.finish()->data;
+  EXPECT_FALSE(has_strange_blocks(data));
+}
+
+TEST_F(ThresholdTest, FewDataNeedMoreAccessesByUnknownCode) {
+  model::Calibration c{.events = 1000, .blocks = 5, .largest = {3, 2}};
+  c.strange[0] = 5;
+  auto limit = [&c](double alarms) {
+    model::Promise promise{alarms, 1'000'000, model::Promise::Unit::events};
+    return choose_threshold(c, promise, 10 * model::kOneBit).strange;
+  };
+  EXPECT_EQ(limit(3100), model::kLeastStrange);  // 1,000 events without one are enough
+  EXPECT_EQ(limit(0.01), model::kMostStrange);
+  EXPECT_GT(limit(100), model::kLeastStrange);
+  EXPECT_LT(limit(100), model::kMostStrange);
+}
+
 }  // namespace
 }  // namespace iovm::train
