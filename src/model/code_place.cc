@@ -2,14 +2,17 @@
 #include "model/code_place.h"
 
 #include <algorithm>
+#include <span>
 
 #include "base/format.h"
 
 namespace iovm::model {
 namespace {
 
-auto of_device(const Places& places, const DeviceType& device) {
-  return std::ranges::equal_range(places, device, {}, &PlaceRow::device);
+std::span<const PlaceRow> of_device(const Places& places, const DeviceType& device) {
+  auto first = std::ranges::lower_bound(places, device, {}, &PlaceRow::device);
+  auto last = std::ranges::upper_bound(places, device, {}, &PlaceRow::device);
+  return {first, last};
 }
 
 }  // namespace
