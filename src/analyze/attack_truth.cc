@@ -5,6 +5,7 @@
 
 #include "base/format.h"
 #include "base/text.h"
+#include "model/actor.h"
 
 namespace iovm::analyze {
 namespace {
@@ -33,7 +34,7 @@ Status narrow(TruthAttack& attack, std::string_view word) {
     auto cr3 = parse_unsigned(hex.starts_with("0x") ? hex : "0x" + hex);
     if (!cr3)
       return input_error(format("expected a hexadecimal number after cr3=, found {}", quoted(hex)));
-    attack.cr3 = address_space(*cr3);
+    attack.cr3 = model::address_space(*cr3);
   } else if (word.starts_with("device=") && word.size() > 7) {
     attack.device = word.substr(7);
   } else {

@@ -25,7 +25,7 @@ struct TruthAttack {
   std::string name;
   std::uint64_t first = 0;
   std::uint64_t last = 0;
-  std::optional<std::uint64_t> cr3;   // the address space, without the bits that are no address
+  std::optional<std::uint64_t> cr3;   // the address space, as model::address_space has it
   std::optional<std::string> device;  // model::device_key
   bool user = false;                  // only what code in user space does
 
@@ -34,10 +34,5 @@ struct TruthAttack {
 
 // An input error with the line for anything else. `place` names the text in it.
 Result<std::vector<TruthAttack>> parse_truth(std::string_view text, std::string_view place);
-
-// The address of the page tables alone: PCID and other low bits differ from switch to switch.
-constexpr std::uint64_t address_space(std::uint64_t cr3) {
-  return cr3 & 0x000f'ffff'ffff'f000;
-}
 
 }  // namespace iovm::analyze

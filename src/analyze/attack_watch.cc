@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <map>
 
+#include "model/actor.h"
+
 namespace iovm::analyze {
 
 AttackWatch::AttackWatch(std::vector<TruthAttack> attacks) {
@@ -22,7 +24,7 @@ model::DeviceType AttackWatch::type_of(const detect::Scored& seen) const {
 bool AttackWatch::is_of(const TruthAttack& truth, const detect::Scored& seen) const {
   if (seen.number < truth.first || seen.number > truth.last) return false;
   if (truth.cr3 &&
-      (!seen.event.has(trace::Field::cr3) || address_space(seen.event.cr3) != *truth.cr3)) {
+      (!seen.event.has(trace::Field::cr3) || model::address_space(seen.event.cr3) != *truth.cr3)) {
     return false;
   }
   if (truth.user && (model::is_unknown(seen.token.symbol) ||
@@ -69,7 +71,7 @@ Status AttackWatch::closed(const detect::Alert& alert) {
     count(alert, attack);
     if (!attack.truth.cr3 || alert.spaces.empty()) continue;
     spaced = true;
-    named = named || address_space(alert.spaces.front().cr3) == *attack.truth.cr3;
+    named = named || model::address_space(alert.spaces.front().cr3) == *attack.truth.cr3;
   }
   tally_.attack += held ? 1 : 0;
   tally_.none += held ? 0 : 1;

@@ -41,6 +41,13 @@ struct AlertTally {
   // suspicious one is the attack's.
   std::uint64_t spaced = 0;
   std::uint64_t named = 0;
+
+  void add(const AlertTally& other) {
+    attack += other.attack;
+    none += other.none;
+    spaced += other.spaced;
+    named += other.named;
+  }
 };
 
 class AttackWatch : public detect::ScoreWatcher, public detect::AlertSink {

@@ -7,10 +7,6 @@
 namespace iovm::analyze {
 namespace {
 
-std::string counted(std::uint64_t n, std::string_view one, std::string_view several) {
-  return format("{} {}", n, n == 1 ? one : several);
-}
-
 std::string auc_text(const Separation& s) {
   if (!s.auc) return "AUC -";
   return format("AUC {:.4f} ({:.4f}-{:.4f})", *s.auc, s.interval.low, s.interval.high);
@@ -31,8 +27,7 @@ void put_separation(JsonWriter& json, const Separation& s) {
 }
 
 std::string attack_text(const AttackRecording& a) {
-  std::string text =
-      format("  {}: {}", escape_terminal(a.trace), counted(a.alerts, "alert", "alerts"));
+  std::string text = format("  {}: {}", escape_terminal(a.trace), counted(a.alerts, "alert"));
   if (a.alerts > 0) {
     text += format(", the first after {} events, {:.3f} s", a.alarm_event, a.alarm_seconds);
   }
@@ -57,7 +52,7 @@ std::string outcomes_text(const Evaluation& e) {
                    counted(o.accesses, "access", "accesses"),
                    o.device.empty() ? "" : " on " + o.device);
     if (o.found()) {
-      text += format("{}, the first after {}, {:.3f} s\n", counted(o.alerts, "alert", "alerts"),
+      text += format("{}, the first after {}, {:.3f} s\n", counted(o.alerts, "alert"),
                      counted(o.to_alarm, "access", "accesses"), o.seconds);
     } else {
       text += o.accesses == 0 ? "no such access in the recording\n" : "not found\n";
@@ -156,8 +151,8 @@ std::string render_text(const Evaluation& e) {
         d.false_rate * 100, d.share * 100, d.interval.low * 100, d.interval.high * 100,
         d.threshold);
   }
-  text += format("normal recordings: {} in {} events\n",
-                 counted(e.normal_alerts, "alert", "alerts"), e.normal_events);
+  text += format("normal recordings: {} in {} events\n", counted(e.normal_alerts, "alert"),
+                 e.normal_events);
   text += "attack recordings:\n";
   for (const AttackRecording& a : e.attacks) text += attack_text(a);
   if (!e.outcomes.empty()) text += outcomes_text(e);

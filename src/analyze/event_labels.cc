@@ -21,9 +21,7 @@ const EventLabels::DeviceText& EventLabels::device_text(model::DeviceIndex index
   while (devices_.size() <= index) {
     const model::Device& device = tokenizer_.devices()[devices_.size()];
     DeviceText text{model::device_key(device.type), {}};
-    if (device.type.bus == model::Bus::pci)
-      text.place = format("{:02x}:{:02x}.{}", device.place >> 8 & 0xff, device.place >> 3 & 0x1f,
-                          device.place & 7);
+    if (device.type.bus == model::Bus::pci) text.place = model::function_text(device.place);
     devices_.push_back(std::move(text));
   }
   return devices_[index];

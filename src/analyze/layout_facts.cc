@@ -57,8 +57,7 @@ void put_layout(JsonWriter& json, const trace::PciLayout& layout) {
   json.begin_object().member("from", layout.from).key("functions").begin_array();
   for (const trace::PciFunction& function : layout.functions) {
     json.begin_object();
-    json.member("place", format("{:02x}:{:02x}.{}", function.place >> 8, function.place >> 3 & 0x1f,
-                                function.place & 7));
+    json.member("place", model::function_text(function.place));
     json.member("vendor", unsigned{function.vendor}).member("device", unsigned{function.device});
     json.member("class", unsigned{function.class_code});
     json.member("name", model::device_name(device_of(function).type));

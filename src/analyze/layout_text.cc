@@ -7,6 +7,7 @@
 
 #include "base/format.h"
 #include "base/text.h"
+#include "model/device.h"
 #include "trace/format.h"
 
 namespace iovm::analyze {
@@ -71,8 +72,8 @@ bool parse_region(std::string_view text, trace::PciRegion& out) {
 }  // namespace
 
 std::string layout_words(const trace::PciFunction& f) {
-  std::string text = format("{:02x}:{:02x}.{} {:04x}:{:04x} {:04x} ", f.place >> 8,
-                            f.place >> 3 & 0x1f, f.place & 7, f.vendor, f.device, f.class_code);
+  std::string text = format("{} {:04x}:{:04x} {:04x} ", model::function_text(f.place), f.vendor,
+                            f.device, f.class_code);
   text += f.secondary == 0 && f.subordinate == 0
               ? "-"
               : format("{:02x}-{:02x}", f.secondary, f.subordinate);

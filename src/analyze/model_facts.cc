@@ -75,7 +75,7 @@ std::string origins_text(const model::ModelData& data) {
 std::string driven_text(const model::ModelData& data, const model::DeviceType& type) {
   std::size_t places = model::places_of(data.places, type).size();
   if (places == 0) return {};
-  return format(", driven from {} {} of code", places, places == 1 ? "place" : "places");
+  return format(", driven from {} of code", counted(places, "place"));
 }
 
 std::string code_text(const model::ModelData& data) {

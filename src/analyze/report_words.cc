@@ -15,10 +15,6 @@
 namespace iovm::analyze {
 namespace {
 
-std::string counted(std::uint64_t count, std::string_view one) {
-  return format("{} {}{}", count, one, count == 1 ? "" : "s");
-}
-
 // Of equally grave ones one that has a name says most.
 const ReportAlert& gravest(const Report& report) {
   auto weight = [](const ReportAlert& alert) {

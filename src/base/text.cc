@@ -135,6 +135,11 @@ std::string describe_size(std::uint64_t bytes) {
   return format("{:.1f} TiB", size);
 }
 
+std::string counted(std::uint64_t count, std::string_view one, std::string_view several) {
+  if (count != 1 && !several.empty()) return format("{} {}", count, several);
+  return format("{} {}{}", count, one, count == 1 ? "" : "s");
+}
+
 std::string escape_terminal(std::string_view text) {
   std::string out;
   out.reserve(text.size());

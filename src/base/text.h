@@ -32,6 +32,9 @@ std::string describe_duration(std::chrono::nanoseconds duration);
 // A size for people: "3.4 MiB".
 std::string describe_size(std::uint64_t bytes);
 
+// "1 alert", "16 alerts"; `several` where it is not `one` with an s.
+std::string counted(std::uint64_t count, std::string_view one, std::string_view several = {});
+
 // Valid printable UTF-8 stays; control characters (C0, DEL, C1), broken UTF-8 and bidirectional
 // overrides become \xNN, a backslash becomes "\\": safe on any terminal.
 std::string escape_terminal(std::string_view text);

@@ -115,9 +115,9 @@ void say_start(const record::LiveSource& source, const std::vector<record::Passe
 }
 
 std::string progress_text(const record::Progress& progress) {
-  return format("{}, {} events, {} lost, {}, {} {}", describe_duration(progress.elapsed),
+  return format("{}, {} events, {} lost, {}, {}", describe_duration(progress.elapsed),
                 progress.events, progress.lost.all(), describe_size(progress.bytes),
-                progress.running, progress.running == 1 ? "VM" : "VMs");
+                counted(progress.running, "VM"));
 }
 
 void say_summary(const trace::WriterStats& written, const record::CaptureStats& capture) {

@@ -62,8 +62,8 @@ Status check(const RulesOptions& options) {
   }
   if (auto ok = out.flush(); !ok) return ok;
   if (faults > 0) {
-    return input_error(format("{} {} in {} {}", faults, faults == 1 ? "fault" : "faults",
-                              files->size(), files->size() == 1 ? "file" : "files"));
+    return input_error(
+        format("{} in {}", counted(faults, "fault"), counted(files->size(), "file")));
   }
   if (auto together = detect::load_rules(*files, false); !together) {
     return std::move(together).error();

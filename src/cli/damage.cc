@@ -10,10 +10,9 @@ std::optional<Error> damage_error(std::string_view path, std::span<const trace::
                                   std::string_view rest) {
   if (damage.empty()) return std::nullopt;
   const trace::Damage& first = damage.front();
-  return input_error(format("{}: damaged in {} {}, the first at byte {} ({} bytes skipped: {}); {}",
-                            escape_terminal(path), damage.size(),
-                            damage.size() == 1 ? "place" : "places", first.offset, first.bytes,
-                            escape_terminal(first.why), rest));
+  return input_error(format("{}: damaged in {}, the first at byte {} ({} bytes skipped: {}); {}",
+                            escape_terminal(path), counted(damage.size(), "place"), first.offset,
+                            first.bytes, escape_terminal(first.why), rest));
 }
 
 }  // namespace iovm::cli

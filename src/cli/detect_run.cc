@@ -19,11 +19,8 @@ namespace {
 
 // "trace.iovm: 16 alerts in 1 incident; 9188 events, 0 lost (...)".
 void summary(const std::string& name, const detect::DetectorStats& stats, std::uint64_t incidents) {
-  std::string line = format("{}: {} {}", escape_terminal(name), stats.alerts,
-                            stats.alerts == 1 ? "alert" : "alerts");
-  if (stats.alerts > 1) {
-    line += format(" in {} {}", incidents, incidents == 1 ? "incident" : "incidents");
-  }
+  std::string line = format("{}: {}", escape_terminal(name), counted(stats.alerts, "alert"));
+  if (stats.alerts > 1) line += " in " + counted(incidents, "incident");
   line += format("; {}\n", analyze::describe_totals(stats.events, stats.lost));
   std::fwrite(line.data(), 1, line.size(), stderr);
 }

@@ -6,32 +6,11 @@
 #include "base/format.h"
 #include "base/text.h"
 #include "cli/damage.h"
+#include "cli/timed_source.h"
 #include "detect/detector.h"
 #include "trace/reader.h"
 
 namespace iovm::cli {
-namespace {
-
-// Remembers the time of the first event and of the first alarm.
-class Timed : public trace::EventSource {
- public:
-  explicit Timed(trace::EventSource& source) : source_(source) {}
-
-  Result<std::span<const trace::Event>> next() override {
-    auto batch = source_.next();
-    if (batch && !batch->empty() && !start_) start_ = batch->front().time;
-    return batch;
-  }
-  const trace::Context& context() const override { return source_.context(); }
-  std::uint64_t start() const { return start_.value_or(0); }
-
- private:
-  trace::EventSource& source_;
-  std::optional<std::uint64_t> start_;
-};
-
-}  // namespace
-
 // One recording on its way through a detector.
 struct Evaluator::Run : detect::AlertSink {
   explicit Run(std::vector<analyze::TruthAttack> attacks) : watch(std::move(attacks)) {}
@@ -60,7 +39,7 @@ Status Evaluator::run(const std::string& path, Run& run) {
   detector.watch(run.watch);
   if (auto ok = detect::run(source, detector); !ok)
     return Error(ok.error()).in(escape_terminal(path));
-  run.start = source.start();
+  run.start = source.first();
   run.events = detector.stats().events;
   run.scores = detector.scores(source.context());
   events_ += run.events;
@@ -104,11 +83,7 @@ Status Evaluator::add_attack(const std::string& path) {
   if (!truth) return {};
   for (analyze::AttackOutcome& outcome : attack.watch.outcomes())
     outcomes_.push_back(std::move(outcome));
-  const analyze::AlertTally& tally = attack.watch.tally();
-  tally_.attack += tally.attack;
-  tally_.none += tally.none;
-  tally_.spaced += tally.spaced;
-  tally_.named += tally.named;
+  tally_.add(attack.watch.tally());
   return {};
 }
 

@@ -72,11 +72,10 @@ std::string describe(const TrainCheck& check, const model::Promise& promise) {
   one.alarms = 1;
   std::string per = sessions ? " %" : model::describe(one).substr(1);
   double scale = sessions ? 100 : 1;
-  return format(
-      "checked on {} {} of their own ({}): {} false {}, {:.3g}{} (95 %: {:.3g} to {:.3g}{})",
-      check.recordings, check.recordings == 1 ? "recording" : "recordings", amount, total.alerts,
-      total.alerts == 1 ? "alarm" : "alarms", check.rate * scale, per, check.low * scale,
-      check.high * scale, per);
+  return format("checked on {} of their own ({}): {}, {:.3g}{} (95 %: {:.3g} to {:.3g}{})",
+                counted(check.recordings, "recording"), amount,
+                counted(total.alerts, "false alarm"), check.rate * scale, per, check.low * scale,
+                check.high * scale, per);
 }
 
 void put(JsonWriter& json, const TrainCheck& check) {

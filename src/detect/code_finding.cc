@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/format.h"
+#include "base/text.h"
 
 namespace iovm::detect {
 namespace {
@@ -11,9 +12,8 @@ namespace {
 constexpr std::size_t kMostTold = 4;
 
 std::string usual_text(const CodeFinding& finding) {
-  std::string text =
-      iovm::format("in training {} accesses came from {} {}", finding.trained,
-                   finding.trained_places, finding.trained_places == 1 ? "place" : "places");
+  std::string text = iovm::format("in training {} accesses came from {}", finding.trained,
+                                  counted(finding.trained_places, "place"));
   for (std::size_t i = 0; i < finding.usual.size(); ++i) {
     const model::PlaceRow& row = finding.usual[i];
     text += iovm::format("{}{} ({})", i == 0 ? ", most from " : ", ", model::describe(row.place),
@@ -55,9 +55,8 @@ std::string describe(const CodeFinding& finding) {
   std::size_t told = std::min(finding.strange.size(), kMostTold);
   for (std::size_t i = 0; i < told; ++i) {
     const CodeFinding::Place& place = finding.strange[i];
-    text +=
-        iovm::format("{}{} (RIP 0x{:x}, {} {})", i == 0 ? "" : ", ", model::describe(place.place),
-                     place.rip, place.events, place.events == 1 ? "time" : "times");
+    text += iovm::format("{}{} (RIP 0x{:x}, {})", i == 0 ? "" : ", ", model::describe(place.place),
+                         place.rip, counted(place.events, "time"));
   }
   if (told < finding.strange.size()) text += " and others";
   return text + "; " + usual_text(finding);

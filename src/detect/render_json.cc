@@ -51,8 +51,7 @@ void put_device(JsonWriter& json, const model::Device& device) {
   json.key("device").begin_object();
   json.member("key", model::device_key(device.type)).member("name", model::describe(device));
   if (device.type.bus == model::Bus::pci) {
-    json.member("bdf", iovm::format("{:02x}:{:02x}.{}", device.place >> 8 & 0xff,
-                                    device.place >> 3 & 0x1f, device.place & 7));
+    json.member("bdf", model::function_text(device.place));
   }
   json.end_object();
 }

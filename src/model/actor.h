@@ -19,12 +19,16 @@ inline constexpr Actor kGuestKernel = 1;  // kernel_or_process_of only
 namespace actor {
 inline constexpr std::uint64_t kProcess = std::uint64_t{1} << 62;
 inline constexpr std::uint64_t kSpace = std::uint64_t{1} << 63;
-inline constexpr std::uint64_t kPageTable = 0x000ffffffffff000;
 }  // namespace actor
+
+// The address of the page tables alone: PCID and other low bits differ from switch to switch.
+constexpr std::uint64_t address_space(std::uint64_t cr3) {
+  return cr3 & 0x000f'ffff'ffff'f000;
+}
 
 inline Actor actor_of(const trace::Event& event) {
   if (event.knows_process()) return actor::kProcess | event.process;
-  return event.has(trace::Field::cr3) ? actor::kSpace | (event.cr3 & actor::kPageTable) : kNobody;
+  return event.has(trace::Field::cr3) ? actor::kSpace | address_space(event.cr3) : kNobody;
 }
 
 // The same, but what the guest's kernel does by itself (its threads, idle loop, interrupts) has one

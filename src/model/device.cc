@@ -28,6 +28,10 @@ std::string device_name(const DeviceType& type) {
   return iovm::format("PCI device {:04x}:{:04x}", type.vendor, type.number);
 }
 
+std::string function_text(std::uint32_t bdf) {
+  return iovm::format("{:02x}:{:02x}.{}", bdf >> 8 & 0xff, bdf >> 3 & 0x1f, bdf & 7);
+}
+
 std::string device_key(const DeviceType& type) {
   if (type.bus == Bus::none) return "unassigned";
   if (type.bus == Bus::pci) return iovm::format("{:04x}:{:04x}", type.vendor, type.number);

@@ -89,6 +89,9 @@ std::string device_name(const DeviceType& type);
 // One word for options and tables: "fdc", "ide0", "8086:100e", "unassigned".
 std::string device_key(const DeviceType& type);
 
+// Bus, device and function: "00:03.0".
+std::string function_text(std::uint32_t bdf);
+
 // Where a register number counts from.
 enum class Space : std::uint8_t {
   bar0,  // ... bar5: offset in the BAR

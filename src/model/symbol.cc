@@ -51,9 +51,8 @@ std::string known_name(const Operation& o) {
   return std::string(find_register(o.device, o.space, o.reg, o.size).name);
 }
 
-std::string function_text(std::uint32_t bdf) {
-  if (bdf == kAnyFunction) return "any function";
-  return iovm::format("{:02x}:{:02x}.{}", bdf >> 8 & 0xff, bdf >> 3 & 0x1f, bdf & 7);
+std::string which_function(std::uint32_t bdf) {
+  return bdf == kAnyFunction ? "any function" : function_text(bdf);
 }
 
 }  // namespace
@@ -65,7 +64,7 @@ std::string describe_register(const Operation& o) {
                                                                  : place)
                                    : iovm::format("{} ({})", known, place);
   if (!o.has(Mark::index)) return text;
-  if (o.space == Space::config) return function_text(o.index) + " " + text;
+  if (o.space == Space::config) return which_function(o.index) + " " + text;
   return iovm::format("{}, index 0x{:02x}", text, o.index);
 }
 
@@ -108,7 +107,7 @@ std::string short_name(const Operation& o) {
   }
   text += iovm::format("{:x}", o.reg);
   if (o.has(Mark::index)) {
-    text += o.space == Space::config ? iovm::format("[{}]", function_text(o.index))
+    text += o.space == Space::config ? iovm::format("[{}]", which_function(o.index))
                                      : iovm::format("[{:x}]", o.index);
   }
   text += iovm::format(":{}{}", o.direction == trace::Direction::write ? 'w' : 'r', o.size);

@@ -47,8 +47,7 @@ std::uint64_t access_key(const Event& event, CodeClass code) {
 
 std::string describe(const Device& device) {
   if (device.type.bus != Bus::pci) return device_name(device.type);
-  return iovm::format("PCI {:02x}:{:02x}.{} {}", device.place >> 8 & 0xff, device.place >> 3 & 0x1f,
-                      device.place & 7, device_name(device.type));
+  return iovm::format("PCI {} {}", function_text(device.place), device_name(device.type));
 }
 
 class Tokenizer::Impl {
