@@ -35,9 +35,9 @@ static __poll_t iovm_poll(struct file *file, poll_table *wait)
 
 	poll_wait(file, &session->readers, wait);
 	switch (smp_load_acquire(&session->state)) {
-	case IOVM_RUNNING:
+	case IOVM_SESSION_RUNNING:
 		return xchg(&session->ready, false) ? EPOLLIN : 0; /* the waker's word, once */
-	case IOVM_STOPPED:
+	case IOVM_SESSION_STOPPED:
 		return EPOLLIN | EPOLLHUP;
 	default:
 		return EPOLLERR;
@@ -78,8 +78,8 @@ static long say_hello(struct iovm_session *session, void __user *user)
 		return -EFAULT;
 	if (wanted != IOVM_ABI_VERSION)
 		return -EPROTO;
-	if (session->state == IOVM_STRANGE)
-		session->state = IOVM_READY;
+	if (session->state == IOVM_SESSION_STRANGE)
+		session->state = IOVM_SESSION_READY;
 	return 0;
 }
 
@@ -146,7 +146,7 @@ static long one_vm(struct iovm_session *session, u32 __user *user,
 
 static long request(struct iovm_session *session, unsigned int command, void __user *user)
 {
-	if (command != IOVM_IOC_HELLO && session->state == IOVM_STRANGE)
+	if (command != IOVM_IOC_HELLO && session->state == IOVM_SESSION_STRANGE)
 		return -EPROTO;
 	switch (command) {
 	case IOVM_IOC_HELLO:
@@ -163,7 +163,7 @@ static long request(struct iovm_session *session, unsigned int command, void __u
 		iovm_session_stop(session);
 		return 0;
 	case IOVM_IOC_FLUSH:
-		return session->state == IOVM_STOPPED ? iovm_session_flush(session) : -EBUSY;
+		return session->state == IOVM_SESSION_STOPPED ? iovm_session_flush(session) : -EBUSY;
 	case IOVM_IOC_SLOT:
 		return set_slot(session, user);
 	case IOVM_IOC_GUEST:

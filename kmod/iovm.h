@@ -104,7 +104,12 @@ struct iovm_session *iovm_vms_find(struct pid *vmm, struct iovm_vm **vm);
 
 /* --- a session ------------------------------------------------------------------------------ */
 
-enum iovm_state { IOVM_STRANGE, IOVM_READY, IOVM_RUNNING, IOVM_STOPPED };
+enum iovm_state {
+	IOVM_SESSION_STRANGE,
+	IOVM_SESSION_READY,
+	IOVM_SESSION_RUNNING,
+	IOVM_SESSION_STOPPED,
+};
 
 struct iovm_session {
 	struct mutex lock;

@@ -115,7 +115,7 @@ static void see(struct iovm_record *record)
 
 	rcu_read_lock_sched_notrace();
 	session = iovm_vms_find(task_tgid(current), &vm);
-	if (session && smp_load_acquire(&session->state) == IOVM_RUNNING)
+	if (session && smp_load_acquire(&session->state) == IOVM_SESSION_RUNNING)
 		take(session, vm, record);
 	rcu_read_unlock_sched_notrace();
 }

@@ -144,8 +144,8 @@ int iovm_session_start(struct iovm_session *session, struct iovm_start *start)
 {
 	int err;
 
-	if (session->state != IOVM_READY)
-		return session->state == IOVM_STRANGE ? -EPROTO : -EALREADY;
+	if (session->state != IOVM_SESSION_READY)
+		return session->state == IOVM_SESSION_STRANGE ? -EPROTO : -EALREADY;
 	session->slots = slots_of(start->slots);
 	session->wake_ms = clamp_t(u32, start->wake_ms, LOOK_MS, LONGEST_WAKE_MS);
 	cpus_read_lock();
@@ -164,15 +164,15 @@ int iovm_session_start(struct iovm_session *session, struct iovm_start *start)
 	start->wake_ms = session->wake_ms;
 	start->rings = session->rings;
 	start->ring_bytes = iovm_buffer_bytes(session->slots);
-	smp_store_release(&session->state, IOVM_RUNNING);
+	smp_store_release(&session->state, IOVM_SESSION_RUNNING);
 	return 0;
 }
 
 void iovm_session_stop(struct iovm_session *session)
 {
-	if (session->state != IOVM_RUNNING)
+	if (session->state != IOVM_SESSION_RUNNING)
 		return;
-	smp_store_release(&session->state, IOVM_STOPPED);
+	smp_store_release(&session->state, IOVM_SESSION_STOPPED);
 	iovm_hooks_put();
 	synchronize_rcu(); /* another session may hold the hooks: no probe is in our rings any more */
 	stop_waker(session);
