@@ -11,7 +11,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "model/flat_map.h"
+#include "flat_map.h"
 #include "model/ngrams.h"
 
 namespace iovm::bench {
@@ -54,11 +54,11 @@ class HashTrie {
       std::uint32_t edge = edges_.find(key(node, symbol));
       auto types = static_cast<double>(nodes_[node].types);
       auto total = static_cast<double>(nodes_[node].total);
-      double count = edge == model::FlatMap::kNone ? 0 : static_cast<double>(counts_[edge]);
+      double count = edge == FlatMap::kNone ? 0 : static_cast<double>(counts_[edge]);
       probability = (count + types * probability) / (total + types);
       if (depth == history.length) break;
       node = children_.find(key(node, history.last[depth]));
-      if (node == model::FlatMap::kNone) break;
+      if (node == FlatMap::kNone) break;
     }
     push(history, symbol);
     return -std::log2(probability);
@@ -83,8 +83,8 @@ class HashTrie {
   double uniform_;
   std::vector<Node> nodes_;
   std::vector<std::uint64_t> counts_;  // by edge
-  model::FlatMap children_;            // node and the symbol before it: the longer context
-  model::FlatMap edges_;               // node and the symbol after it
+  FlatMap children_;                   // node and the symbol before it: the longer context
+  FlatMap edges_;                      // node and the symbol after it
 };
 
 }  // namespace iovm::bench

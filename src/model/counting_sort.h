@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A stable sort by small whole numbers, in one pass over the items and one over the keys. A model's
-// n-grams and edges are ordered by symbols and nodes, of which there are at most as many as items:
-// sorting by one of them after the other, the least significant first, takes a fifth of the
-// instructions of std::sort with a comparison of all.
+// n-grams are ordered by symbols, of which there are few: sorting by one column after the other,
+// the least significant first, takes a fifth of the instructions of std::sort with a comparison of
+// all.
 #pragma once
 
 #include <cstddef>

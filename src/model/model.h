@@ -163,10 +163,10 @@ class Model {
   Options options_;
   std::uint32_t context_;  // of the options, at hand
   bool markov_;
-  std::vector<Node> nodes_;            // parents before children
+  std::vector<Node> nodes_;            // the shortest contexts first
   std::vector<Edge> edges_;            // the nodes' tables
   std::vector<Story> stories_;         // of nodes; one more at the end
-  std::vector<Symbol> symbols_;        // of edges, by node and symbol
+  std::vector<Symbol> symbols_;        // of edges, by node, the most frequent first
   std::vector<std::uint64_t> counts_;  // of edges
   Bits unknown_ = 0;                   // of a symbol that no training has
   Bits worst_ = 0;

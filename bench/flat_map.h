@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Numbers by 64-bit keys, in one array: what building a model spends its time in. Open addressing;
+// Numbers by 64-bit keys, in one array: what the plain trie stands on. Open addressing;
 // nothing is ever taken out. The key of all ones marks a free slot and cannot be used.
 #pragma once
 
@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace iovm::model {
+namespace iovm::bench {
 
 class FlatMap {
  public:
@@ -62,4 +62,4 @@ class FlatMap {
   std::size_t used_ = 0;
 };
 
-}  // namespace iovm::model
+}  // namespace iovm::bench
