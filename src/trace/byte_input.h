@@ -15,6 +15,7 @@
 
 #include "base/fd.h"
 #include "base/result.h"
+#include "trace/raw_bytes.h"
 
 namespace iovm::trace {
 
@@ -50,7 +51,7 @@ class ByteInput {
   bool regular_ = false;
   std::uint64_t start_ = 0;  // the descriptor's position that is our offset 0
   std::uint64_t offset_ = 0;
-  std::vector<std::byte> buffer_;
+  RawBytes buffer_;
   std::size_t begin_ = 0;
   std::size_t end_ = 0;
   bool ended_ = false;

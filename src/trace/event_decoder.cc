@@ -10,6 +10,7 @@
 #include "trace/format.h"
 #include "trace/op.h"
 #include "trace/op_column.h"
+#include "trace/raw_bytes.h"
 #include "trace/sections.h"
 #include "trace/time_code.h"
 
@@ -69,14 +70,14 @@ struct EventDecoder::State {
   std::vector<std::uint32_t> odd_counts;
   bool possible = true;  // what the dictionary said so far can be
   std::array<Symbol, kMostSymbols> table;
-  std::vector<std::uint16_t> numbers;
-  std::vector<std::byte> dictionary;
-  std::vector<std::byte> number_planes;
-  std::vector<std::byte> time_table;
-  std::vector<std::byte> time_symbols;
-  std::vector<std::byte> residues;
-  std::vector<std::byte> bits;
-  std::vector<std::byte> planes;
+  RawVector<std::uint16_t> numbers;
+  RawBytes dictionary;
+  RawBytes number_planes;
+  RawBytes time_table;
+  RawBytes time_symbols;
+  RawBytes residues;
+  RawBytes bits;
+  RawBytes planes;
 };
 
 EventDecoder::EventDecoder() : state_(std::make_unique<State>()) {}

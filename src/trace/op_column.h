@@ -16,6 +16,8 @@
 #include <span>
 #include <vector>
 
+#include "trace/raw_bytes.h"
+
 namespace iovm::trace {
 
 inline constexpr std::uint8_t kConstantMode = 0;
@@ -74,7 +76,7 @@ class OpColumnReader {
 
  private:
   std::vector<OpCursor> cursors_;
-  std::vector<std::byte> numbers_;
+  RawBytes numbers_;
 };
 
 }  // namespace iovm::trace

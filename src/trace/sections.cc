@@ -59,7 +59,7 @@ std::optional<SectionReader> SectionReader::parse(std::span<const std::byte> pay
   return reader;
 }
 
-bool SectionReader::unpack(Section section, Decompressor& decompressor, std::vector<std::byte>& out,
+bool SectionReader::unpack(Section section, Decompressor& decompressor, RawBytes& out,
                            std::size_t padding) const {
   const auto& [stored, size] = of(section);
   if (out.size() < size + padding) out.resize(size + padding);

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "trace/compress.h"
+#include "trace/raw_bytes.h"
 
 namespace iovm::trace {
 
@@ -51,7 +52,7 @@ class SectionReader {
   std::size_t size(Section section) const { return of(section).size; }
   // The column in out[0, size), which has `padding` further bytes (zeros) for wide loads behind it;
   // false if it does not unpack.
-  bool unpack(Section section, Decompressor& decompressor, std::vector<std::byte>& out,
+  bool unpack(Section section, Decompressor& decompressor, RawBytes& out,
               std::size_t padding = 0) const;
 
  private:
