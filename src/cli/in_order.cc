@@ -10,6 +10,10 @@
 namespace iovm::cli {
 namespace {
 
+// Pieces that may be finished before their turn, for each thread: next to one that is forty times
+// as long as the others nobody waits.
+constexpr std::size_t kAhead = 32;
+
 // Who takes the next piece, and which are finished.
 class Queue {
  public:
@@ -59,7 +63,7 @@ class Queue {
 Status in_order(std::size_t pieces, std::size_t threads,
                 const std::function<void(std::size_t)>& work,
                 const std::function<Status(std::size_t)>& done) {
-  Queue queue(pieces, 2 * threads);
+  Queue queue(pieces, kAhead * threads);
   std::vector<std::jthread> workers;
   for (std::size_t i = 0; i < threads; ++i) {
     workers.emplace_back([&] {

@@ -2,8 +2,8 @@
 //
 // Independent pieces of work on all cores, their results in order: work(i) runs on any thread,
 // done(i) on the caller's, for i = 0, 1, 2 ... as soon as that piece is finished. So what is
-// printed does not depend on the number of threads. No more than a few finished pieces wait for
-// their turn.
+// printed does not depend on the number of threads. The finished pieces that wait for
+// their turn are bounded.
 #pragma once
 
 #include <cstddef>
