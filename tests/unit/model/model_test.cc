@@ -12,6 +12,8 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <random>
+#include <set>
 
 namespace iovm::model {
 namespace {
@@ -80,6 +82,66 @@ TEST_F(ModelTest, MarkovReservesProbabilityForTheUnseen) {
   EXPECT_NEAR(probability(model, {kUnknownValue}), 2 / 8. / 6, 1e-5);
   EXPECT_NEAR(probability(model, {a, kUnknownDevice}), 2 / 5. * 2 / 8. / 6, 1e-5);
   EXPECT_FALSE(last(model, {kUnknownValue}).known);
+}
+
+// The last of the symbols after those before it, by its definition: every order asked, the shortest
+// first.
+double interpolated(const std::vector<Symbol>& training, const std::vector<Symbol>& symbols,
+                    std::size_t order) {
+  double probability = 1 / static_cast<double>(kSymbols);
+  for (std::size_t length = 0; length <= order && length < symbols.size(); ++length) {
+    auto context = symbols.end() - 1 - static_cast<std::ptrdiff_t>(length);
+    double followed = 0, total = 0;
+    std::set<Symbol> kinds;
+    for (std::size_t at = length; at < training.size(); ++at) {
+      auto before = training.begin() + static_cast<std::ptrdiff_t>(at - length);
+      if (!std::equal(context, symbols.end() - 1, before)) continue;
+      total += 1;
+      followed += training[at] == symbols.back() ? 1 : 0;
+      kinds.insert(training[at]);
+    }
+    if (kinds.empty()) break;
+    auto types = static_cast<double>(kinds.size());
+    probability = (followed + types * probability) / (total + types);
+  }
+  return probability;
+}
+
+TEST_F(ModelTest, MarkovIsTheInterpolationOfAllOrders) {
+  std::mt19937 random(1);
+  for (std::size_t length : {5, 50, 500}) {
+    std::vector<Symbol> training(length), other(200);
+    for (std::vector<Symbol>* stream : {&training, &other}) {
+      for (Symbol& s : *stream) s = static_cast<Symbol>(random() % 3 + random() % 2 * random() % 4);
+    }
+    for (std::uint32_t order : {0, 1, 2, 3, 5}) {
+      Model model = make(Method::markov, order, training);
+      State state;
+      for (std::size_t i = 0; i < other.size(); ++i) {
+        std::size_t first = i > order ? i - order : 0;
+        auto begin = other.begin() + static_cast<std::ptrdiff_t>(first);
+        std::vector<Symbol> recent(begin, other.begin() + static_cast<std::ptrdiff_t>(i) + 1);
+        double bits = -std::log2(interpolated(training, recent, order));
+        ASSERT_NEAR(to_bits(model.score(state, other[i], state).bits), bits, 1e-4) << i;
+      }
+    }
+  }
+}
+
+TEST_F(ModelTest, NgramsMayComeInAnyOrder) {
+  Model sorted = make(Method::markov, 3);
+  Ngrams ngrams = count({a, b, a, b, a, a}, 4), turned{4, {}, {}};
+  for (std::size_t i = ngrams.size(); i-- > 0;) {
+    std::span<const Symbol> symbols = ngrams.at(i);
+    turned.symbols.insert(turned.symbols.end(), symbols.begin(), symbols.end());
+    turned.counts.push_back(ngrams.counts[i]);
+  }
+  Model model(sorted.options(), turned, kSymbols);
+  for (Symbol x : {a, b}) {
+    for (Symbol y : {a, b, kUnknownValue}) {
+      EXPECT_EQ(last(model, {a, x, b, y}).bits, last(sorted, {a, x, b, y}).bits);
+    }
+  }
 }
 
 TEST_F(ModelTest, MarkovProbabilitiesSumUpToOneAfterEveryContext) {
