@@ -65,10 +65,12 @@ const std::vector<Asking>& RuleAsking::candidates(const model::DeviceType& devic
 
 RuleAsking::List RuleAsking::ask(const model::Operation& operation, model::CodeClass code) {
   List out;
-  for (Asking asking : candidates(operation.device)) {
+  const model::Operation& o = operation;
+  model::Register reg = model::find_register(o.device, o.space, o.reg, o.size);
+  for (Asking asking : candidates(o.device)) {
     const Rule& rule = rules_->rules[asking.rule];
     asking.patterns = those(asking.patterns, rule,
-                            [&](const AccessPattern& p) { return can_match(p, operation, code); });
+                            [&](const AccessPattern& p) { return can_match(p, o, reg, code); });
     if (asking.patterns == 0) continue;
     if ((asking.patterns & rule.steps.front().want) != 0) asking.interest |= kFirstStep;
     out.interest |= asking.interest;

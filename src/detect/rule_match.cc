@@ -25,8 +25,8 @@ bool is_device(const DeviceType& wanted, const DeviceType& type) {
 }
 
 // The operation's register, and what is behind its index, by the tables' names.
-bool is_named(const Operation& o, std::string_view name) {
-  if (matches_name(name, model::find_register(o.device, o.space, o.reg, o.size).name)) return true;
+bool is_named(const Operation& o, const model::Register& reg, std::string_view name) {
+  if (matches_name(name, reg.name)) return true;
   if (!o.has(Mark::index) || o.space == Space::config) return false;
   // Index and value in one access, or by turns at one port: the data port is the next one.
   for (std::uint64_t next : {0U, 1U}) {
@@ -68,14 +68,14 @@ bool can_be_on(const AccessPattern& p, const DeviceType& device) {
          });
 }
 
-bool can_match(const AccessPattern& p, const Operation& o, model::CodeClass code) {
+bool can_match(const AccessPattern& p, const Operation& o, const model::Register& reg,
+               model::CodeClass code) {
   if (p.direction && *p.direction != o.direction) return false;
-  if (!p.has_code(code)) return false;
-  if (!can_be_on(p, o.device) || !is_register(p, o)) return false;
-  if (!p.register_name.empty() && !is_named(o, p.register_name)) return false;
+  if (!p.has_code(code) || !is_register(p, o)) return false;
   if (!p.sizes.any() && !p.sizes.has(o.size)) return false;
   if (!p.index.any() && !(o.has(Mark::index) && p.index.has(o.index))) return false;
-  model::Register reg = model::find_register(o.device, o.space, o.reg, o.size);
+  if (!can_be_on(p, o.device)) return false;
+  if (!p.register_name.empty() && !is_named(o, reg, p.register_name)) return false;
   // Where the whole value belongs to the symbol, it decides here.
   bool whole = reg.role == model::Role::command && reg.value_mask == ~std::uint64_t{0};
   if (whole && o.has(Mark::value) && !o.has(Mark::index) && !p.values.has(o.value)) return false;

@@ -15,9 +15,10 @@ bool matches_name(std::string_view wanted, std::string_view name);
 // Whether it can mean accesses to devices of the type.
 bool can_be_on(const AccessPattern& pattern, const model::DeviceType& device);
 
-// Whether events of the operation, by code of that class, can be meant.
+// Whether events of the operation, by code of that class, can be meant. `reg`: the operation's own,
+// as the tables have it.
 bool can_match(const AccessPattern& pattern, const model::Operation& operation,
-               model::CodeClass code);
+               const model::Register& reg, model::CodeClass code);
 
 // Whether the event is meant, of which can_match() is true.
 inline bool matches(const AccessPattern& pattern, const trace::Event& event) {
