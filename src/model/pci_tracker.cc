@@ -8,7 +8,6 @@
 namespace iovm::model {
 namespace {
 
-constexpr std::uint32_t kIdentityEnd = 4;
 constexpr std::uint32_t kHeaderType = 0x0e;
 constexpr std::uint32_t kFirstBar = 0x10;
 constexpr std::uint32_t kLastBar = 0x27;
@@ -85,14 +84,13 @@ trace::PciLayout PciTracker::layout(const trace::PciLayout& told) const {
   return layout;
 }
 
-std::span<const Addresses> PciTracker::config_access(std::uint32_t bdf, std::uint32_t reg,
-                                                     const trace::Event& event) {
+std::span<const Addresses> PciTracker::learn(std::uint32_t bdf, PciFunction* f, std::uint32_t reg,
+                                             const trace::Event& event) {
   changed_.clear();
   if (!event.has(trace::Field::value) || event.count > 1) return {};
   if (event.size != 1 && event.size != 2 && event.size != 4) return {};
   bool write = is_write(event);
-  if (reg < kIdentityEnd && !write) identity_read(bdf, reg, event);
-  PciFunction* f = functions_.find(bdf);
+  if (reg < kIdentityEnd && !write) f = identity_read(bdf, f, reg, event);
   if (f == nullptr) return changed_;
   if (reg == kHeaderType && !write) f->bridge = (event.value & 0x7f) == 1;
   if (reg >= kFirstBar && reg <= kLastBar) {
@@ -110,19 +108,18 @@ std::span<const Addresses> PciTracker::config_access(std::uint32_t bdf, std::uin
   return changed_;
 }
 
-// Vendor and device number, in one access or two.
-void PciTracker::identity_read(std::uint32_t bdf, std::uint32_t reg, const trace::Event& event) {
-  if (event.size < 2 || reg % 2 != 0) return;
+// Vendor and device number, in one access or two. The function that is there now.
+PciFunction* PciTracker::identity_read(std::uint32_t bdf, PciFunction* known, std::uint32_t reg,
+                                       const trace::Event& event) {
+  if (event.size < 2 || reg % 2 != 0) return known;
   auto id = static_cast<std::uint32_t>(event.value);
-  const PciFunction* known = functions_.find(bdf);
   DeviceType type = known != nullptr ? known->type : DeviceType{Bus::pci, 0, 0};
   if (reg == 0) type.vendor = static_cast<std::uint16_t>(id);
   if (event.size == 4) type.number = static_cast<std::uint16_t>(id >> 16);
   if (reg == 2) type.number = static_cast<std::uint16_t>(id);
-  if (known != nullptr && known->type == type) return;
-  forget(bdf);
-  if (type.vendor == kNobody || type.vendor == 0) return;
-  functions_.add(bdf, type);
+  if (known != nullptr && known->type == type) return known;
+  if (known != nullptr) forget(bdf);
+  return type.vendor == kNobody || type.vendor == 0 ? nullptr : functions_.add(bdf, type);
 }
 
 void PciTracker::forget(std::uint32_t bdf) {
@@ -141,8 +138,9 @@ void PciTracker::place_bar(std::uint32_t bdf, const PciFunction& f, std::uint8_t
 
 void PciTracker::moved_ports(std::uint32_t bdf, const PciFunction& f, std::uint32_t reg,
                              const trace::Event& event) {
+  if (event.size != 4) return;
   const DeviceRow* row = DeviceTable::built_in().find(f.type);
-  if (row == nullptr || event.size != 4) return;
+  if (row == nullptr) return;
   for (std::size_t i = 0; i < row->moves.size(); ++i) {
     const Move& move = row->moves[i];
     if (move.config_register != reg) continue;

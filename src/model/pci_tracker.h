@@ -30,6 +30,7 @@
 namespace iovm::model {
 
 inline constexpr std::size_t kMaxFunctions = 1024;
+inline constexpr std::uint32_t kIdentityEnd = 4;  // of vendor and device in a configuration space
 
 class PciTracker {
  public:
@@ -45,7 +46,12 @@ class PciTracker {
   // An access to configuration register `reg` of function `bdf`. The addresses that mean something
   // else after it; valid until the next call.
   std::span<const Addresses> config_access(std::uint32_t bdf, std::uint32_t reg,
-                                           const trace::Event& event);
+                                           const trace::Event& event) {
+    PciFunction* function = functions_.find(bdf);
+    // Where nobody has answered, an identity is all that there is to learn.
+    if (function == nullptr && reg >= kIdentityEnd) return {};
+    return learn(bdf, function, reg, event);
+  }
 
   // The layout as the VMM told it; functions that are known already are left alone. The addresses
   // as above.
@@ -70,7 +76,10 @@ class PciTracker {
   std::optional<ConfigPlace> find_ecam(std::uint64_t address) const;
 
  private:
-  void identity_read(std::uint32_t bdf, std::uint32_t reg, const trace::Event& event);
+  std::span<const Addresses> learn(std::uint32_t bdf, PciFunction* f, std::uint32_t reg,
+                                   const trace::Event& event);
+  PciFunction* identity_read(std::uint32_t bdf, PciFunction* known, std::uint32_t reg,
+                             const trace::Event& event);
   void forget(std::uint32_t bdf);
   void forget_buses(PciFunction::Buses buses);
   void place_bar(std::uint32_t bdf, const PciFunction& f, std::uint8_t bar);

@@ -19,7 +19,6 @@ using trace::Event;
 
 constexpr std::uint32_t kConfigEnable = 0x80000000;
 constexpr std::uint32_t kConfigRegister = 0xfc;
-constexpr std::uint32_t kIdentityEnd = 4;  // vendor and device
 constexpr std::size_t kManyMeanings = 8192;
 
 struct VmState {
@@ -36,11 +35,12 @@ struct Meaning {
 static_assert(kMaxDevices <= 65536);
 
 std::uint64_t access_key(const Event& event, CodeClass code) {
-  bool user = code == CodeClass::user;
-  return static_cast<std::uint64_t>(event.vm) << 16 | static_cast<std::uint64_t>(event.size) << 8 |
-         static_cast<std::uint64_t>(is_repeated(event)) << 5 |
-         static_cast<std::uint64_t>(user) << 4 | static_cast<std::uint64_t>(event.kind) << 1 |
-         static_cast<std::uint64_t>(event.direction);
+  // The first four bytes as they lie in the event: one load.
+  return static_cast<std::uint64_t>(event.vm) | static_cast<std::uint64_t>(event.kind) << 16 |
+         static_cast<std::uint64_t>(event.direction) << 24 |
+         static_cast<std::uint64_t>(event.size) << 32 |
+         static_cast<std::uint64_t>(is_repeated(event)) << 40 |
+         static_cast<std::uint64_t>(code == CodeClass::user) << 41;
 }
 
 }  // namespace
@@ -56,16 +56,17 @@ class Tokenizer::Impl {
 
   void tokenize(const Event& event, Token& out) {
     out.value_use = ValueUse::none;
-    out.code = vm_state(event.vm).code(event);
+    VmState& vm = vm_state(event.vm);
+    out.code = vm.code(event);
     std::uint64_t access = access_key(event, out.code);
     const Meaning* known = meanings_.find(event.address, access);
-    if (known == nullptr) known = &learn(event, access, out.code);
+    if (known == nullptr) known = &learn(event, access, out.code, vm.pci);
     out.device = known->device;
     out.symbol = known->what;
     if (known->way == Way::plain) return;
     // A copy: what follows may forget the address.
     Meaning meaning = *known;
-    out.symbol = special(event, meaning);
+    out.symbol = special(event, meaning, vm.pci);
     out.value_use = value_use(meaning.way, out.symbol);
   }
 
@@ -94,16 +95,19 @@ class Tokenizer::Impl {
   const std::vector<Device>& devices() const { return devices_.devices(); }
 
  private:
-  const Meaning& learn(const Event& event, std::uint64_t access, CodeClass code);
-  Symbol special(const Event& event, const Meaning& meaning);
+  const Meaning& learn(const Event& event, std::uint64_t access, CodeClass code,
+                       const PciTracker& pci);
+  Symbol special(const Event& event, const Meaning& meaning, PciTracker& pci);
   Symbol toggle(const Event& event, const Meaning& meaning, Latch& latch);
-  Symbol config_address(const Event& event, const Meaning& meaning, std::uint64_t selected);
-  Symbol config_data(const Event& event, const Meaning& meaning, const Latch& latch);
-  Symbol config_ecam(const Event& event, const Meaning& meaning);
-  Symbol config(const Event& event, const Meaning& meaning, std::uint32_t bdf, std::uint32_t reg);
-  // Whether the access looks for a function, rather than uses one.
-  bool is_a_look(const Event& event, std::uint32_t bdf, std::uint32_t reg) {
-    return reg < kIdentityEnd || !vm_state(event.vm).pci.knows(bdf);
+  Symbol config_address(const Meaning& meaning, std::uint64_t selected, const PciTracker& pci);
+  Symbol config_data(const Event& event, const Meaning& meaning, const Latch& latch,
+                     PciTracker& pci);
+  Symbol config_ecam(const Event& event, const Meaning& meaning, PciTracker& pci);
+  Symbol config(const Event& event, const Meaning& meaning, std::uint32_t bdf, std::uint32_t reg,
+                PciTracker& pci);
+  // Whether an access to the register looks for a function, rather than uses one.
+  static bool is_a_look(const PciTracker& pci, std::uint32_t bdf, std::uint32_t reg) {
+    return reg < kIdentityEnd || !pci.knows(bdf);
   }
   ValueUse value_use(Way way, Symbol symbol) const;
   void forget(std::span<const Addresses> addresses);
@@ -145,13 +149,14 @@ void Tokenizer::Impl::forget(std::span<const Addresses> addresses) {
   });
 }
 
-const Meaning& Tokenizer::Impl::learn(const Event& event, std::uint64_t access, CodeClass code) {
+const Meaning& Tokenizer::Impl::learn(const Event& event, std::uint64_t access, CodeClass code,
+                                      const PciTracker& pci) {
   if (symbols_.full()) start_over();
   Plan plan;
   if (scheme_ == Scheme::addresses) {
     plan.base = bare_access(event);
   } else {
-    plan = plan_access(event, code, vm_state(event.vm).pci);
+    plan = plan_access(event, code, pci);
   }
   Meaning meaning;
   meaning.way = plan.way;
@@ -172,7 +177,7 @@ ValueUse Tokenizer::Impl::value_use(Way way, Symbol symbol) const {
   return told ? ValueUse::symbol : ValueUse::none;
 }
 
-Symbol Tokenizer::Impl::special(const Event& event, const Meaning& meaning) {
+Symbol Tokenizer::Impl::special(const Event& event, const Meaning& meaning, PciTracker& pci) {
   const Plan& plan = symbols_.plan(meaning.what);
   Latch& latch = latches_[meaning.device][plan.latch];
   std::uint64_t value = event.value & plan.value_mask;
@@ -215,11 +220,11 @@ Symbol Tokenizer::Impl::special(const Event& event, const Meaning& meaning) {
     case Way::config_address:
       latch.value = index;
       latch.known = true;
-      return config_address(event, meaning, value);
+      return config_address(meaning, value, pci);
     case Way::config_data:
-      return config_data(event, meaning, latch);
+      return config_data(event, meaning, latch, pci);
     case Way::config_ecam:
-      return config_ecam(event, meaning);
+      return config_ecam(event, meaning, pci);
   }
   return symbols_.plain(meaning.what);
 }
@@ -234,31 +239,31 @@ Symbol Tokenizer::Impl::toggle(const Event& event, const Meaning& meaning, Latch
   return symbols_.by_value(meaning.what, latch.value);
 }
 
-Symbol Tokenizer::Impl::config_address(const Event& event, const Meaning& meaning,
-                                       std::uint64_t selected) {
-  bool look = is_a_look(event, static_cast<std::uint32_t>(selected) >> 8 & 0xffff,
+Symbol Tokenizer::Impl::config_address(const Meaning& meaning, std::uint64_t selected,
+                                       const PciTracker& pci) {
+  bool look = is_a_look(pci, static_cast<std::uint32_t>(selected) >> 8 & 0xffff,
                         selected & kConfigRegister);
   return symbols_.by_value(meaning.what, look ? selected & kConfigRegister : selected, look);
 }
 
-Symbol Tokenizer::Impl::config_data(const Event& event, const Meaning& meaning,
-                                    const Latch& latch) {
+Symbol Tokenizer::Impl::config_data(const Event& event, const Meaning& meaning, const Latch& latch,
+                                    PciTracker& pci) {
   if (!latch.known || (latch.value & kConfigEnable) == 0) return symbols_.plain(meaning.what);
   auto offset = static_cast<std::uint32_t>(event.address & 3);
-  return config(event, meaning, latch.value >> 8 & 0xffff,
-                (latch.value & kConfigRegister) | offset);
+  return config(event, meaning, latch.value >> 8 & 0xffff, (latch.value & kConfigRegister) | offset,
+                pci);
 }
 
-Symbol Tokenizer::Impl::config_ecam(const Event& event, const Meaning& meaning) {
-  auto place = vm_state(event.vm).pci.find_ecam(event.address);
-  return place ? config(event, meaning, place->bdf, place->reg) : symbols_.plain(meaning.what);
+Symbol Tokenizer::Impl::config_ecam(const Event& event, const Meaning& meaning, PciTracker& pci) {
+  auto place = pci.find_ecam(event.address);
+  return place ? config(event, meaning, place->bdf, place->reg, pci) : symbols_.plain(meaning.what);
 }
 
 Symbol Tokenizer::Impl::config(const Event& event, const Meaning& meaning, std::uint32_t bdf,
-                               std::uint32_t reg) {
-  std::uint32_t function = is_a_look(event, bdf, reg) ? kAnyFunction : bdf;
+                               std::uint32_t reg, PciTracker& pci) {
+  std::uint32_t function = is_a_look(pci, bdf, reg) ? kAnyFunction : bdf;
   Symbol symbol = symbols_.by_index(meaning.what, function << 12 | reg, event.value, event);
-  auto moved = vm_state(event.vm).pci.config_access(bdf, reg, event);
+  auto moved = pci.config_access(bdf, reg, event);
   if (!moved.empty()) forget(moved);
   return symbol;
 }

@@ -34,13 +34,21 @@ class ValueSymbols {
   // The operation without value and index.
   Symbol plain(PlanIndex plan);
   // With the value, which has passed the plan's mask. `merged`: it stands for several.
-  Symbol by_value(PlanIndex plan, std::uint64_t value, bool merged = false);
+  Symbol by_value(PlanIndex plan, std::uint64_t value, bool merged = false) {
+    const Known* known = known_.find(value, value_key(plan, merged));
+    return known != nullptr ? known->symbol : add_value(plan, value, merged);
+  }
   // The same as long as the values are few.
   Symbol learned(PlanIndex plan, std::uint64_t value);
   // The register behind an index; of a function, for PCI configuration. The value counts where that
   // is a command register.
   Symbol by_index(PlanIndex plan, std::uint32_t index, std::uint64_t value,
-                  const trace::Event& event);
+                  const trace::Event& event) {
+    const Known* known = known_.find(kNoValue, index_key(plan, index));
+    if (known == nullptr) known = &add_index(plan, index, event);
+    return known->value_mask == 0 ? known->symbol
+                                  : value_behind(plan, index, value & known->value_mask);
+  }
 
  private:
   struct Entry {
@@ -52,6 +60,19 @@ class ValueSymbols {
     Symbol symbol = kOverflow;
     std::uint32_t value_mask = 0;  // of a register behind an index whose value counts; 0 does not
   };
+
+  // What the hash has beside the value: the plan, and what is done with it.
+  static std::uint64_t value_key(PlanIndex plan, bool merged) {
+    return static_cast<std::uint64_t>(plan) << 33 | (merged ? 1 : 0);
+  }
+  static std::uint64_t index_key(PlanIndex plan, std::uint32_t index) {
+    return (static_cast<std::uint64_t>(plan) << 1 | 1) << 32 | index;
+  }
+  static constexpr std::uint64_t kNoValue = ~std::uint64_t{0};  // none behind an index is so wide
+
+  Symbol add_value(PlanIndex plan, std::uint64_t value, bool merged);
+  const Known& add_index(PlanIndex plan, std::uint32_t index, const trace::Event& event);
+  Symbol value_behind(PlanIndex plan, std::uint32_t index, std::uint64_t value);
 
   Alphabet* alphabet_;
   std::vector<Entry> plans_;
