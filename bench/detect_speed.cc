@@ -104,15 +104,16 @@ int main(int argc, char** argv) {
     return training->events;
   });
   model::Model model = data.model();
+  detect::Learned learned(data, model);
   measure("detect", path, rounds, [&](trace::EventSource& source) {
     Silent silent;
-    detect::Detector detector(data, model, path, silent);
+    detect::Detector detector(learned, path, silent);
     if (!detect::run(source, detector)) std::exit(1);
     return detector.stats().events;
   });
   measure("detect, rules too", path, rounds, [&](trace::EventSource& source) {
     Silent silent;
-    detect::Detector detector(data, model, path, silent);
+    detect::Detector detector(learned, path, silent);
     detect::RuleWatch watch(rules, path, true, silent);
     detector.watch(watch);
     if (!detect::run(source, detector)) std::exit(1);

@@ -6,7 +6,7 @@
 #include <map>
 
 #include "base/format.h"
-#include "detect/vocabulary.h"
+#include "detect/known_accesses.h"
 
 namespace iovm::analyze {
 namespace {
@@ -19,13 +19,10 @@ std::uint64_t total(const std::vector<OperationCount>& counts) {
 
 // The symbols of `from`'s alphabet as `to` knows them; what it does not know is by how new it is.
 std::vector<model::Symbol> translation(const model::ModelData& from, const model::ModelData& to) {
-  model::Alphabet seen;
   std::vector<model::Symbol> map(model::kFirstSymbol);
   for (model::Symbol symbol = 0; symbol < model::kFirstSymbol; ++symbol) map[symbol] = symbol;
-  detect::Vocabulary vocabulary(to.alphabet);
-  for (const model::Operation& operation : from.alphabet) {
-    map.push_back(vocabulary(seen.intern(operation), seen));
-  }
+  detect::KnownAccesses known(to.alphabet);
+  for (const model::Operation& operation : from.alphabet) map.push_back(known.symbol(operation));
   return map;
 }
 

@@ -32,7 +32,8 @@ Status AlertWatch::detect_by(const std::string& model_path, const std::string& t
   data_ = std::make_unique<model::ModelData>(*std::move(data));
   model_ = std::make_unique<model::Model>(data_->model());
   sink_ = std::make_unique<Sink>(marks_);
-  detector_ = std::make_unique<detect::Detector>(*data_, *model_, trace_path, *sink_);
+  learned_ = std::make_unique<detect::Learned>(*data_, *model_);
+  detector_ = std::make_unique<detect::Detector>(*learned_, trace_path, *sink_);
   return {};
 }
 

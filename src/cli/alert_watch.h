@@ -42,6 +42,7 @@ class AlertWatch : public trace::EventSource {
   trace::EventSource& trace_;
   std::unique_ptr<model::ModelData> data_;
   std::unique_ptr<model::Model> model_;
+  std::unique_ptr<detect::Learned> learned_;
   std::unique_ptr<Sink> sink_;
   std::unique_ptr<detect::Detector> detector_;
   analyze::Report report_;  // the alerts of a file, in the order of their alarms

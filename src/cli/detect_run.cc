@@ -124,7 +124,7 @@ DetectRun::Outcome DetectRun::score(const std::string& name, trace::EventSource&
   const model::ModelData& data = scoring_->data;
   detect::RespondingSink responding = on_alert_.sink(printer);
   detect::Incidents sink(responding);
-  detect::Detector detector(data, scoring_->model, name, sink);
+  detect::Detector detector(scoring_->learned, name, sink);
   detect::RuleWatch watch(rules_.current(), name, true, sink);
   if (data.options.scheme == model::Scheme::devices) detector.watch(watch);
   ReloadingSource reloading(source, rules_, watch);
@@ -138,9 +138,7 @@ DetectRun::Outcome DetectRun::score(const std::string& name, trace::EventSource&
   out.stats = detector.stats();
   out.stats.alerts += watch.alerts();
   out.incidents = sink.count();
-  for (const detect::StreamScore& score : detector.scores(source.context())) {
-    if (score.alerts == 0) out.usual.push_back(score.session.score);
-  }
+  out.usual = detector.usual();
   return out;
 }
 

@@ -34,7 +34,7 @@ Status Evaluator::run(const std::string& path, Run& run) {
   auto reader = trace::TraceReader::open(path);
   if (!reader) return std::move(reader).error();
   Timed source(**reader);
-  detect::Detector detector(data_, model_, path, run);
+  detect::Detector detector(learned_, path, run);
   run.watch.follow(detector.tokenizer());
   detector.watch(run.watch);
   if (auto ok = detect::run(source, detector); !ok)

@@ -11,6 +11,7 @@
 
 #include "analyze/attack_truth.h"
 #include "analyze/evaluation.h"
+#include "detect/learned.h"
 #include "model/model_data.h"
 #include "trace/context.h"
 
@@ -20,7 +21,7 @@ class Evaluator {
  public:
   // `truth`: where the attacks are, of those recordings of which it is known.
   Evaluator(const model::ModelData& data, std::vector<analyze::TruthAttack> truth)
-      : data_(data), model_(data.model()), truth_(std::move(truth)) {}
+      : data_(data), model_(data.model()), learned_(data, model_), truth_(std::move(truth)) {}
 
   Status add_normal(const std::string& path);
   Status add_attack(const std::string& path);
@@ -41,6 +42,7 @@ class Evaluator {
 
   const model::ModelData& data_;
   model::Model model_;
+  detect::Learned learned_;
   std::vector<analyze::TruthAttack> truth_;
   std::vector<std::string> attack_paths_;
   std::vector<analyze::ScoredSession> sessions_;

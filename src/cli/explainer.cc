@@ -61,7 +61,8 @@ Status Explainer::detect_in(const std::string& path) {
   auto rules = detect::load_rules({}, true);
   if (!rules) return std::move(rules).error();
   detect::Incidents incidents(sink);
-  detect::Detector detector(*data, model, path, incidents);
+  detect::Learned learned(*data, model);
+  detect::Detector detector(learned, path, incidents);
   detect::RuleWatch rule_watch(*std::move(rules), path, true, incidents);
   if (data->options.scheme == model::Scheme::devices) detector.watch(rule_watch);
   if (options_.page) {

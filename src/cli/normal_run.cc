@@ -15,12 +15,11 @@ class Nobody : public detect::AlertSink {
 
 }  // namespace
 
-Result<NormalRun> look_over(const std::string& trace, const model::ModelData& data,
-                            const model::Model& model) {
+Result<NormalRun> look_over(const std::string& trace, const detect::Learned& learned) {
   auto reader = trace::TraceReader::open(trace);
   if (!reader) return std::move(reader).error();
   Nobody nobody;
-  detect::Detector detector(data, model, trace, nobody);
+  detect::Detector detector(learned, trace, nobody);
   Timed source(**reader);
   if (auto ok = detect::run(source, detector); !ok) {
     return Error(ok.error()).in(escape_terminal(trace));

@@ -8,7 +8,7 @@
 #include <string>
 
 #include "base/result.h"
-#include "model/model_data.h"
+#include "detect/learned.h"
 
 namespace iovm::cli {
 
@@ -20,7 +20,6 @@ struct NormalRun {
 };
 
 // `model` is the data's.
-Result<NormalRun> look_over(const std::string& trace, const model::ModelData& data,
-                            const model::Model& model);
+Result<NormalRun> look_over(const std::string& trace, const detect::Learned& learned);
 
 }  // namespace iovm::cli

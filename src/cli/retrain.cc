@@ -26,10 +26,11 @@ Result<Judged> judge(const std::vector<std::string>& traces, const std::vector<s
     auto data = model::read_model(path);
     if (!data) return std::move(data).error();
     model::Model model = data->model();
+    detect::Learned learned(*data, model);
     std::vector<std::string> good;
     for (const std::string& trace : judged.good) {
       Result<NormalRun> run = NormalRun{};
-      if (!is_accepted(trace)) run = look_over(trace, *data, model);
+      if (!is_accepted(trace)) run = look_over(trace, learned);
       if (!run) return std::move(run).error();
       if (run->alerts == 0) good.push_back(trace);
       if (run->alerts > 0) judged.bad.push_back({trace, path, run->alerts});

@@ -46,8 +46,9 @@ Result<std::optional<TrainCheck>> check_model(const std::vector<std::string>& tr
   check.emplace();
   check->recordings = traces.size();
   model::Model model = data.model();
+  detect::Learned learned(data, model);
   for (const std::string& trace : traces) {
-    auto run = look_over(trace, data, model);
+    auto run = look_over(trace, learned);
     if (!run) return std::move(run).error();
     check->total.alerts += run->alerts;
     check->total.events += run->events;

@@ -13,24 +13,20 @@ using model::Bits;
 using model::kWindowEvents;
 using model::to_bits;
 
-Detector::Detector(const model::ModelData& data, const model::Model& model, std::string trace,
-                   AlertSink& sink)
-    : data_(data),
-      model_(model),
+Detector::Detector(const Learned& learned, std::string trace, AlertSink& sink)
+    : learned_(learned),
+      data_(learned.data),
+      model_(learned.model),
       trace_(std::move(trace)),
       sink_(sink),
-      tokenizer_(data.options.scheme),
+      tokenizer_(data_.options.scheme),
       alphabet_(tokenizer_.alphabet()),
       devices_(tokenizer_.devices()),
-      map_(data.options.stream),
-      vocabulary_(data.alphabet),
-      user_access_(data),
-      places_(data),
-      scorer_(data),
-      norm_(data.volumes),
-      limits_(norm_, model::volume_excess(data.threshold.value, model.unknown())),
-      watch_(&limits_),
-      machine_(data.options.scheme == model::Scheme::devices) {}
+      map_(data_.options.stream),
+      vocabulary_(learned.accesses),
+      places_(data_),
+      watch_(&learned.limits),
+      machine_(data_.options.scheme == model::Scheme::devices) {}
 
 Detector::~Detector() = default;
 
@@ -51,8 +47,8 @@ Status Detector::step(const trace::Context& context, const trace::Event& event) 
   ++stats_.events;
   model::Token token;
   tokenizer_.tokenize(event, token);
-  if (rules_ != nullptr) {
-    if (auto ok = rules_->see(context, number_, event, token, tokenizer_); !ok) return ok;
+  if (rules_ != nullptr && rules_->minds(event, token)) {
+    if (auto ok = rules_->look(context, number_, event, token, tokenizer_); !ok) return ok;
   }
   model::StreamIndex index = map_(event, token.device, context);
   while (index >= streams_.size()) streams_.push_back(std::make_unique<Stream>());
@@ -85,7 +81,7 @@ Status Detector::step(const trace::Context& context, const trace::Event& event) 
   if (model::is_unknown(symbol)) {
     bool access = symbol == model::kUnknownRegister || symbol == model::kUnknownDevice;
     s.unseen = s.unseen << 1 | (access ? 1U : 0U);
-    record.user = user_access_.alarming(seen(token.symbol), event, context);
+    record.user = learned_.user_access.alarming(seen(token.symbol), event, context);
   } else {
     s.unseen <<= 1;
   }
@@ -183,15 +179,15 @@ Status Detector::finish(const trace::Context& context) {
     if (s.episode) {
       if (auto ok = close(context, s); !ok) return ok;
     }
-    SessionScore score = scorer_(s.mean(), s.distinct, vocabulary_, alphabet_);
-    if (s.scored == 0 || score.score <= data_.threshold.session) continue;
+    s.session = learned_.scorer(s.mean(), s.distinct, vocabulary_, alphabet_);
+    if (s.scored == 0 || s.session.score <= data_.threshold.session) continue;
     if (auto ok = open(context, i, AlertKind::session, {}); !ok) return ok;
     Alert& alert = s.episode->alert;
     alert.first_event = s.first_event;
     alert.first_time = s.first_time;
     alert.events = s.events;
-    alert.score = score.score;
-    alert.p_value = score.p_value;
+    alert.score = s.session.score;
+    alert.p_value = s.session.p_value;
     alert.threshold = data_.threshold.session;
     if (auto ok = close(context, s); !ok) return ok;
   }
@@ -200,11 +196,17 @@ Status Detector::finish(const trace::Context& context) {
 
 std::vector<StreamScore> Detector::scores(const trace::Context& context) const {
   std::vector<StreamScore> out;
-  Vocabulary vocabulary = vocabulary_;
   for (model::StreamIndex i = 0; i < streams_.size(); ++i) {
     const Stream& s = *streams_[i];
-    SessionScore score = scorer_(s.mean(), s.distinct, vocabulary, alphabet_);
-    out.push_back({name(context, i), s.events, score, to_bits(s.max_window), s.alerts});
+    out.push_back({name(context, i), s.events, s.session, to_bits(s.max_window), s.alerts});
+  }
+  return out;
+}
+
+std::vector<double> Detector::usual() const {
+  std::vector<double> out;
+  for (const auto& stream : streams_) {
+    if (stream->alerts == 0) out.push_back(stream->session.score);
   }
   return out;
 }

@@ -11,7 +11,7 @@
 // What is decided depends on the events alone, never on batches or wall-clock time: a recording
 // gives the same alerts from a file as live. In the steady state an event allocates nothing.
 //
-// One Detector serves one recording; it is not thread-safe. Model and data must outlive it.
+// One Detector serves one recording; it is not thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -22,9 +22,8 @@
 
 #include "detect/alert.h"
 #include "detect/alert_sink.h"
+#include "detect/learned.h"
 #include "detect/place_watch.h"
-#include "detect/session_scorer.h"
-#include "detect/user_access.h"
 #include "detect/vocabulary.h"
 #include "model/model_data.h"
 #include "model/volume_watch.h"
@@ -69,9 +68,8 @@ struct DetectorStats {
 
 class Detector {
  public:
-  // `trace` names the recording in alerts.
-  Detector(const model::ModelData& data, const model::Model& model, std::string trace,
-           AlertSink& sink);
+  // `trace` names the recording in alerts. What was learned must outlive the detector.
+  Detector(const Learned& learned, std::string trace, AlertSink& sink);
   ~Detector();
 
   // Rules look at the same events; they must outlive the detector.
@@ -86,8 +84,10 @@ class Detector {
   const model::Tokenizer& tokenizer() const { return tokenizer_; }
 
   const DetectorStats& stats() const { return stats_; }
-  // Of all streams, in the order of sight.
+  // Of all streams, in the order of sight; after finish().
   std::vector<StreamScore> scores(const trace::Context& context) const;
+  // Of the streams without an alert, their sessions' scores.
+  std::vector<double> usual() const;
 
  private:
   struct Stream;
@@ -117,8 +117,9 @@ class Detector {
   static std::vector<const Record*>::const_iterator begin_of(
       const std::vector<const Record*>& window, model::Bits threshold);
 
-  const model::ModelData& data_;
-  const model::Model& model_;
+  const Learned& learned_;
+  const model::ModelData& data_;  // of it, as is
+  const model::Model& model_;     // this
   std::string trace_;
   AlertSink& sink_;
   ScoreWatcher* watcher_ = nullptr;
@@ -128,11 +129,7 @@ class Detector {
   const std::vector<model::Device>& devices_;  // these
   model::StreamMap map_;
   Vocabulary vocabulary_;
-  UserAccess user_access_;
   PlaceWatch places_;
-  SessionScorer scorer_;
-  model::VolumeNorm norm_;
-  model::VolumeLimits limits_;
   model::VolumeWatch watch_;
   bool machine_;  // symbols are of devices: there are polls and amounts of work
   std::vector<std::unique_ptr<Stream>> streams_;

@@ -111,7 +111,7 @@ Status Detector::close(const trace::Context& context, Stream& s) {
 void Detector::blame(Episode& e, const Record& record,
                      const model::VolumeWatch::Sight& sight) const {
   const model::Stretch& stretch = *sight.passed;
-  const model::Amounts& usual = *norm_.most(stretch.kind);
+  const model::Amounts& usual = *learned_.norm.most(stretch.kind);
   std::size_t worst = 0;
   double most = 0;
   for (std::size_t i = 0; i < model::kQuantities; ++i) {
@@ -153,7 +153,7 @@ Step Detector::explain(const Record& record) const {
       step.novelty = Novelty::unknown_device;
       break;
     case model::kUnknownRegister:
-      step.novelty = vocabulary_.knows_in_other_size(step.operation) ? Novelty::unknown_size
+      step.novelty = learned_.accesses.in_other_size(step.operation) ? Novelty::unknown_size
                                                                      : Novelty::unknown_access;
       break;
     case model::kUnknownValue:

@@ -26,6 +26,7 @@ struct Detector::Stream {
   std::uint64_t scored = 0;  // events that the method could score
   model::Bits max_window = 0;
   std::uint64_t alerts = 0;
+  SessionScore session;  // once it is over
   model::SymbolSet distinct;
   model::PollFold fold;
   std::uint32_t unseen = 0;   // a bit for each of the last events

@@ -51,9 +51,11 @@ struct iovm_trace {
 };
 
 struct iovm_model {
-  explicit iovm_model(iovm::model::ModelData read) : data(std::move(read)), model(data.model()) {}
+  explicit iovm_model(iovm::model::ModelData read)
+      : data(std::move(read)), model(data.model()), learned(data, model) {}
   iovm::model::ModelData data;
   iovm::model::Model model;
+  iovm::detect::Learned learned;
 };
 
 struct iovm_rules {
@@ -137,7 +139,7 @@ long detect_by_rules(iovm_trace& trace, const iovm_rules& rules, Lines& lines) {
 long detect_by_model(iovm_trace& trace, const iovm_model& model, const iovm_rules* rules,
                      iovm_line score, Lines& lines) {
   iovm::detect::Incidents incidents(lines);
-  iovm::detect::Detector detector(model.data, model.model, trace.path, incidents);
+  iovm::detect::Detector detector(model.learned, trace.path, incidents);
   std::optional<iovm::detect::RuleWatch> watch;
   if (rules != nullptr && model.data.options.scheme == iovm::model::Scheme::devices) {
     watch.emplace(rules->set, trace.path, true, incidents);

@@ -131,7 +131,8 @@ class HardCase : public testing::Test {
       std::vector<Alert> alerts;
     } sink;
     model::Model model = data.model();
-    detect::Detector detector(data, model, "test.iovm", sink);
+    detect::Learned learned(data, model);
+    detect::Detector detector(learned, "test.iovm", sink);
     trace::VectorSource source(context, events);
     EXPECT_TRUE(run(source, detector));
     scores = detector.scores(context);

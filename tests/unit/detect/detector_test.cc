@@ -103,7 +103,8 @@ class DetectorTest : public testing::Test {
   Collector detect(std::size_t batch = 1024) {
     Collector out;
     model::Model model = data.model();
-    Detector detector(data, model, "test.iovm", out);
+    Learned learned(data, model);
+    Detector detector(learned, "test.iovm", out);
     trace::VectorSource source(context, guest.events, batch);
     EXPECT_TRUE(run(source, detector));
     stats = detector.stats();
@@ -269,7 +270,8 @@ TEST_F(DetectorTest, AFileGivesTheVerdictOfTheLiveSourceBitForBit) {
   ASSERT_TRUE(reader);
   Collector from_file;
   model::Model model = data.model();
-  Detector detector(data, model, "test.iovm", from_file);
+  Learned learned(data, model);
+  Detector detector(learned, "test.iovm", from_file);
   ASSERT_TRUE(run(**reader, detector));
   EXPECT_NE(from_file.json, "");
   EXPECT_EQ(from_file.json, detect(7).json);

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What a Detector asks of a model beside scores, worked out once for all recordings: which accesses
+// it knows, what it allows from user space, how unusual a session is, how much is too much.
+//
+// Immutable: one serves any number of Detectors and threads. Model and data must outlive it.
+#pragma once
+
+#include "detect/known_accesses.h"
+#include "detect/session_scorer.h"
+#include "detect/user_access.h"
+#include "model/model_data.h"
+#include "model/volume_watch.h"
+
+namespace iovm::detect {
+
+struct Learned {
+  Learned(const model::ModelData& d, const model::Model& m)
+      : data(d),
+        model(m),
+        accesses(d.alphabet),
+        user_access(d),
+        scorer(d),
+        norm(d.volumes),
+        limits(norm, model::volume_excess(d.threshold.value, m.unknown())) {}
+  Learned(const Learned&) = delete;
+  Learned& operator=(const Learned&) = delete;
+
+  const model::ModelData& data;
+  const model::Model& model;
+  KnownAccesses accesses;
+  UserAccess user_access;
+  SessionScorer scorer;
+  model::VolumeNorm norm;
+  model::VolumeLimits limits;
+};
+
+}  // namespace iovm::detect
