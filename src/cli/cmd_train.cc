@@ -2,6 +2,7 @@
 //
 // iovm train: recordings of normal work in, a model file out, and in words what the model can
 // promise.
+#include <algorithm>
 #include <cstdio>
 #include <optional>
 #include <string>
@@ -13,9 +14,9 @@
 #include "cli/commands.h"
 #include "cli/damage.h"
 #include "cli/progress_line.h"
-#include "cli/retrain.h"
 #include "cli/train_report.h"
 #include "cli/train_wish.h"
+#include "cli/vetting.h"
 #include "model/model_file.h"
 #include "trace/reader.h"
 #include "train/trainer.h"
@@ -44,49 +45,97 @@ class Begun : public trace::EventSource {
 
 using Use = train::Trainer::Use;
 
-struct Trained {
-  train::Training training;
-  std::optional<Error> damage;  // of the first damaged recording
+// Recordings one after the other into one trainer.
+class TrainRun {
+ public:
+  TrainRun(const TrainOptions& options, Wish wish, const Judges& judges)
+      : options_(options), wish_(std::move(wish)), judges_(judges) {}
+
+  Status add(const std::string& path, Use use);
+  Result<Trained> finish();
+
+ private:
+  bool may_learn(const std::string& path, Use use, const Vetting& vetting);
+
+  const TrainOptions& options_;
+  Wish wish_;
+  const Judges& judges_;
+  std::optional<train::Trainer> trainer_;
+  ProgressLine progress_{"iovm train"};
+  Trained trained_;
+  bool calibrates_ = false;
 };
 
+Status TrainRun::add(const std::string& path, Use use) {
+  auto reader = trace::TraceReader::open(path);
+  if (!reader) return std::move(reader).error();
+  if (!options_.quiet) progress_.show("reading " + escape_terminal(path));
+  Begun begun(**reader);
+  if (!trainer_) {
+    settle(wish_, begun.context().info);
+    trainer_.emplace(wish_.options, wish_.promise);
+    if (wish_.chooses_order) trainer_->choose_order();
+  }
+  Vetting source(begun, path, judges_, wish_.options.scheme == model::Scheme::devices);
+  auto verdict = [&] { return may_learn(path, use, source); };
+  if (auto ok = trainer_->add(source, use, verdict); !ok) {
+    return Error(ok.error()).in(escape_terminal(path));
+  }
+  if (!trained_.damage) {
+    trained_.damage = damage_error(path, (*reader)->damage(),
+                                   "the rest was used (record it again, or leave it out)");
+  }
+  if ((*reader)->ended_early()) {
+    progress_.clear();
+    say(format("{}: was cut short; its whole blocks are used", escape_terminal(path)));
+  }
+  return {};
+}
+
+bool TrainRun::may_learn(const std::string& path, Use use, const Vetting& vetting) {
+  std::optional<std::string> objection;
+  if (std::ranges::find(options_.accept, path) == options_.accept.end()) {
+    objection = vetting.objection();
+  }
+  if (!objection) {
+    if (use == Use::learn) trained_.learned.push_back(path);
+    calibrates_ = calibrates_ || use == Use::calibrate;
+    return true;
+  }
+  trained_.left_out.push_back({path, *objection});
+  progress_.clear();
+  std::string trace = escape_terminal(path);
+  say(format("warning: {} is left out: {} (iovm detect tells; --accept {} takes it in)", trace,
+             *objection, trace));
+  return false;
+}
+
+Result<Trained> TrainRun::finish() {
+  std::optional<Error> wrong = trained_.damage;
+  bool learns = options_.traces.empty() || !trained_.learned.empty();
+  if (!learns || (!options_.calibrate.empty() && !calibrates_)) {
+    return wrong.value_or(input_error(format("nothing is left to {}: every recording raises alerts",
+                                             learns ? "calibrate by" : "learn from")));
+  }
+  if (!trainer_) return std::move(trained_);
+  auto training = trainer_->finish();
+  if (!training) return wrong.value_or(training.error());
+  trained_.training = std::move(*training);
+  trained_.training.data.allowed = wish_.allowed;
+  return std::move(trained_);
+}
+
 Result<Trained> train_all(const TrainOptions& options, Wish wish) {
-  Trained out;
-  std::optional<train::Trainer> trainer;
-  ProgressLine progress("iovm train");
-  std::vector<std::string> paths = options.traces;
-  paths.insert(paths.end(), options.calibrate.begin(), options.calibrate.end());
-  for (const std::string& path : paths) {
-    bool learn = &path < paths.data() + options.traces.size();
-    auto reader = trace::TraceReader::open(path);
-    if (!reader) return std::move(reader).error();
-    if (!options.quiet) progress.show("reading " + escape_terminal(path));
-    Begun source(**reader);
-    if (!trainer) {
-      settle(wish, source.context().info);
-      trainer.emplace(wish.options, wish.promise);
-      if (wish.chooses_order) trainer->choose_order();
-    }
-    if (auto ok = trainer->add(source, learn ? Use::learn : Use::calibrate); !ok) {
-      return Error(ok.error()).in(escape_terminal(path));
-    }
-    if (!out.damage) {
-      out.damage = damage_error(path, (*reader)->damage(),
-                                "the rest was used (record it again, or leave it out)");
-    }
-    if ((*reader)->ended_early()) {
-      progress.clear();
-      say(format("{}: was cut short; its whole blocks are used", escape_terminal(path)));
-    }
+  auto judges = Judges::read(options.merge);
+  if (!judges) return std::move(judges).error();
+  TrainRun run(options, std::move(wish), *judges);
+  for (const std::string& path : options.traces) {
+    if (auto ok = run.add(path, Use::learn); !ok) return Error(ok.error());
   }
-  if (trainer) {
-    auto training = trainer->finish();
-    if (!training) {
-      return out.damage ? std::move(*out.damage) : std::move(training).error();
-    }
-    out.training = std::move(*training);
-    out.training.data.allowed = wish.allowed;
+  for (const std::string& path : options.calibrate) {
+    if (auto ok = run.add(path, Use::calibrate); !ok) return Error(ok.error());
   }
-  return out;
+  return run.finish();
 }
 
 Status merge_models(const TrainOptions& options, train::Training& training) {
@@ -98,32 +147,12 @@ Status merge_models(const TrainOptions& options, train::Training& training) {
   return {};
 }
 
-// What a model to go on from calls abnormal is not learned from.
-Status leave_out_alarms(TrainOptions& options) {
-  if (options.merge.empty()) return {};
-  auto judged = judge(options.traces, options.merge, options.accept);
-  if (!judged) return std::move(judged).error();
-  for (const Judged::Bad& bad : judged->bad) {
-    std::string trace = escape_terminal(bad.trace);
-    say(format(
-        "warning: {} is left out: {} alerts by {} (iovm detect tells them; --accept {} takes "
-        "it in)",
-        trace, bad.alerts, escape_terminal(bad.model), trace));
-  }
-  if (judged->good.empty() && !options.traces.empty()) {
-    return input_error("every recording raises alerts; nothing is left to learn from");
-  }
-  options.traces = std::move(judged->good);
-  return {};
-}
-
 Result<ExitStatus> run_train(CommandLine& line) {
   TrainOptions options;
   declare(line, options);
   if (auto end = line.parse()) return *end;
   auto wish = wish_of(options);
   if (!wish) return std::move(wish).error();
-  if (auto ok = leave_out_alarms(options); !ok) return Error(ok.error());
   if (options.json && options.output == "-") {
     return usage_error("--json and -o - both want standard output (write the model to a file)");
   }
@@ -139,12 +168,13 @@ Result<ExitStatus> run_train(CommandLine& line) {
   if (auto ok = check_promise(trained->training.data); !ok) return Error(ok.error());
   const model::ModelData& data = trained->training.data;
   if (auto ok = model::write_model(options.output, data); !ok) return Error(ok.error());
+  say_warnings(*trained);
   if (!options.quiet) say_summary(trained->training, options.output);
   auto check = check_model(options.check, data);
   if (!check) return std::move(check).error();
   if (*check && (!options.quiet || (*check)->broken)) say_check(**check, data.threshold.promise);
   if (options.json) {
-    std::string text = summary_json(trained->training, *check);
+    std::string text = summary_json(*trained, *check);
     std::fwrite(text.data(), 1, text.size(), stdout);
   }
   if (trained->damage) return std::move(*trained->damage);

@@ -4,8 +4,10 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <map>
 
 #include "analyze/file_facts.h"
+#include "analyze/model_diff.h"
 #include "base/format.h"
 #include "base/json.h"
 #include "base/text.h"
@@ -73,7 +75,42 @@ void say_code(const train::Training& training) {
   }
 }
 
+// Devices that guests drove from user space, which is no alarm from now on.
+void say_user_space(const model::ModelData& data) {
+  std::map<model::DeviceType, std::uint64_t> accesses;
+  for (const analyze::OperationCount& c : analyze::operation_counts(data)) {
+    if (c.operation.has(model::Mark::user)) accesses[c.operation.device] += c.count;
+  }
+  std::string text;
+  for (const auto& [device, count] : accesses) {
+    text += format("{}{} ({})", text.empty() ? "" : ", ", model::device_name(device), count);
+  }
+  if (text.empty()) return;
+  say("warning: processes of the guests accessed devices by themselves, which is no alarm from now "
+      "on "
+      "(leave such a recording out if it was no normal work): " +
+      text);
+}
+
+void say_unlike(const Trained& trained) {
+  for (const train::Unlike& unlike : trained.training.unlike) {
+    std::string device =
+        unlike.device == model::DeviceType{} ? "" : ", at " + model::device_name(unlike.device);
+    std::string trace = escape_terminal(trained.learned[unlike.recording]);
+    say(format(
+        "warning: {} is unlike the other recordings: a model of them would raise {} in it, the "
+        "largest score {:.2f} bits{} (rare work, or no normal work: train without it, and "
+        "iovm detect tells)",
+        trace, counted(unlike.alarms, "alarm"), model::to_bits(unlike.largest), device));
+  }
+}
+
 }  // namespace
+
+void say_warnings(const Trained& trained) {
+  say_user_space(trained.training.data);
+  say_unlike(trained);
+}
 
 Status check_promise(const model::ModelData& data) {
   const model::Threshold& t = data.threshold;
@@ -126,7 +163,8 @@ void say_check(const TrainCheck& check, const model::Promise& promise) {
   say(text);
 }
 
-std::string summary_json(const train::Training& training, const std::optional<TrainCheck>& check) {
+std::string summary_json(const Trained& trained, const std::optional<TrainCheck>& check) {
+  const train::Training& training = trained.training;
   const model::ModelData& data = training.data;
   JsonWriter json;
   json.begin_object().member("method", name_of(data.options.method));
@@ -147,6 +185,17 @@ std::string summary_json(const train::Training& training, const std::optional<Tr
   json.member("duration_ns", data.calibration.duration_ns);
   json.member("sessions", std::uint64_t{data.calibration.scores.size()});
   json.member("blocks", data.calibration.blocks).end_object();
+  json.key("left_out").begin_array();
+  for (const Trained::LeftOut& recording : trained.left_out) {
+    json.begin_object().member("trace", recording.trace).member("why", recording.why).end_object();
+  }
+  json.end_array().key("unlike").begin_array();
+  for (const train::Unlike& unlike : training.unlike) {
+    json.begin_object().member("trace", trained.learned[unlike.recording]);
+    json.member("alarms", unlike.alarms).member("largest", model::to_bits(unlike.largest));
+    json.end_object();
+  }
+  json.end_array();
   if (check) put(json.key("check"), *check);
   json.member("events", training.events).member("lost", training.lost.all()).end_object();
   return json.take() + "\n";

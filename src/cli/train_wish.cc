@@ -57,7 +57,7 @@ void declare(CommandLine& line, TrainOptions& options) {
               "add the counts of this model, made with the same options; recordings that raise "
               "alerts by it are left out; may be given several times");
   line.option("--accept", options.accept, "TRACE",
-              "with --merge: take this recording in, whatever alerts it raises");
+              "take this recording in, whatever attacks are in it or alerts it raises");
   line.option("--max-loss", options.max_loss, "N",
               "end with code 5, and write nothing, if more than N events were lost");
   line.flag("--json", options.json, "print the summary as JSON");
@@ -102,6 +102,7 @@ Result<Wish> wish_of(const TrainOptions& options) {
   }
   for (const std::string& path : options.accept) {
     if (std::ranges::find(options.traces, path) != options.traces.end()) continue;
+    if (std::ranges::find(options.calibrate, path) != options.calibrate.end()) continue;
     return usage_error(format("--accept \"{}\": no TRACE of that name is given to train on",
                               escape_terminal(path)));
   }

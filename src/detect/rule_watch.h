@@ -112,11 +112,12 @@ class RuleWatch {
   std::uint64_t alerts_ = 0;
 };
 
-// Events through rules without a model.
+// Events through rules by themselves; `model`: one looks at the same events elsewhere.
 class RuleRun {
  public:
-  RuleRun(std::shared_ptr<const RuleSet> rules, std::string trace, AlertSink& sink)
-      : watch_(std::move(rules), std::move(trace), false, sink) {}
+  RuleRun(std::shared_ptr<const RuleSet> rules, std::string trace, AlertSink& sink,
+          bool model = false)
+      : watch_(std::move(rules), std::move(trace), model, sink) {}
 
   Status feed(const trace::Context& context, std::span<const trace::Event> events);
   Status finish(const trace::Context& context) { return watch_.finish(context); }

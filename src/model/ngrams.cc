@@ -60,6 +60,23 @@ Ngrams merged(const Ngrams& a, const Ngrams& b) {
   return canonical(both);
 }
 
+Ngrams without(const Ngrams& whole, const Ngrams& part) {
+  IOVM_ASSERT(whole.length == part.length);
+  Ngrams out{whole.length, {}, {}};
+  std::size_t next = 0;
+  for (std::size_t i = 0; i < whole.size(); ++i) {
+    std::uint64_t count = whole.counts[i];
+    if (next < part.size() && std::ranges::equal(whole.at(i), part.at(next))) {
+      count -= part.counts[next++];
+    }
+    if (count == 0) continue;
+    out.symbols.insert(out.symbols.end(), whole.at(i).begin(), whole.at(i).end());
+    out.counts.push_back(count);
+  }
+  IOVM_ASSERT(next == part.size());
+  return out;
+}
+
 Ngrams shortened(const Ngrams& in, std::uint32_t length) {
   IOVM_ASSERT(length >= 1 && length <= in.length);
   if (length == in.length) return in;

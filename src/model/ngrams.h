@@ -40,6 +40,8 @@ Ngrams canonical(const Ngrams& ngrams);
 Ngrams renamed(const Ngrams& ngrams, std::span<const Symbol> map);
 // The sum of both, canonical. The lengths must be equal.
 Ngrams merged(const Ngrams& a, const Ngrams& b);
+// `whole` less `part`, which is in it, canonical. The lengths must be equal.
+Ngrams without(const Ngrams& whole, const Ngrams& part);
 
 // The same events counted with `length` symbols, no longer than in.length: the oldest are left out.
 Ngrams shortened(const Ngrams& in, std::uint32_t length);

@@ -95,7 +95,9 @@ void Calibrator::session(std::span<const Token> tokens,
     s.strange = s.strange << 1 | (!came_from.empty() && strange[came_from[i]] ? 1U : 0U);
     s.most_strange = std::max(s.most_strange, std::popcount(s.strange));
     s.window.add(std::min(bits, model_.unknown()));
-    s.largest = std::max(s.largest, s.window.score());
+    Bits score = s.window.score();
+    s.largest = std::max(s.largest, score);
+    if (score > oddest_.bits) oddest_ = {score, token.symbol};
     ++calibration_.events;
     if (++s.events == kBlockEvents) end_block(s);
   }

@@ -28,6 +28,12 @@ class Calibrator {
                const std::vector<bool>& strange, std::uint64_t duration_ns);
   // Its stretches of work, held against what the earlier work has for much.
   void work(std::span<const Work> work, const model::VolumeNorm& norm);
+  // Where a window's score was the largest so far: the last symbol of it.
+  struct Oddest {
+    model::Bits bits = 0;
+    model::Symbol symbol = model::kNoSymbol;
+  };
+  const Oddest& oddest() const { return oddest_; }
   // The sample so far, in its final form.
   model::Calibration take();
 
@@ -47,6 +53,7 @@ class Calibrator {
   model::Calibration calibration_;
   std::vector<model::Bits> blocks_;
   std::vector<Views> sessions_;
+  Oddest oddest_;
 };
 
 }  // namespace iovm::train

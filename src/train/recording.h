@@ -34,6 +34,7 @@ struct Work {
 };
 
 struct Recording {
+  std::size_t number = 0;  // of those added
   model::Origin origin;
   trace::LossTotals lost;
   std::int64_t starts = 0;     // UTC, as far as known

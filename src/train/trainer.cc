@@ -2,9 +2,9 @@
 #include "train/trainer.h"
 
 #include <algorithm>
-#include <set>
 
 #include "model/symbol_set.h"
+#include "train/novelty.h"
 #include "train/threshold.h"
 
 namespace iovm::train {
@@ -23,14 +23,17 @@ std::uint64_t duration(const model::Origin& origin) {
 
 }  // namespace
 
-Status Trainer::add(trace::EventSource& source, Use use) {
-  RecordingPass pass(options_, alphabet_, counted());
+Status Trainer::add(trace::EventSource& source, Use use, const Verdict& may_learn) {
+  model::Alphabet alphabet = alphabet_;  // of what is not learned from nothing stays
+  RecordingPass pass(options_, alphabet, counted());
   for (;;) {
     auto batch = source.next();
     if (!batch) return std::move(batch).error();
     if (batch->empty()) break;
     pass.take(source.context(), *batch);
   }
+  if (may_learn && !may_learn()) return {};
+  alphabet_ = std::move(alphabet);
   Recording recording = pass.finish(source.context());
   training_.lost.add(recording.lost);
   training_.left_out += recording.left_out;
@@ -41,7 +44,7 @@ Status Trainer::add(trace::EventSource& source, Use use) {
     return {};
   }
   training_.events += recording.origin.events;
-  ++training_.recordings;
+  recording.number = training_.recordings++;
   training_.without_code += recording.places.empty() ? 1 : 0;
   recordings_.push_back(std::move(recording));
   std::stable_sort(recordings_.begin(), recordings_.end(),
@@ -163,37 +166,6 @@ Trainer::Split Trainer::split_one() const {
   return split;
 }
 
-// By symbol: the earlier work has no such access.
-std::vector<bool> Trainer::unseen(const model::SessionSets& earlier) const {
-  std::set<model::Operation> accesses;
-  for (const model::SessionSet& set : earlier) {
-    for (Symbol s : set.symbols) {
-      if (s >= kFirstSymbol) accesses.insert(model::access_of(alphabet_.operation(s)));
-    }
-  }
-  std::vector<bool> out(alphabet_.size(), false);
-  for (Symbol s = kFirstSymbol; s < alphabet_.size(); ++s) {
-    out[s] = !accesses.contains(model::access_of(alphabet_.operation(s)));
-  }
-  return out;
-}
-
-// By number: the earlier work drives that kind of device, but not from there. Of a guest with
-// another kernel all is strange, and that says nothing: it is told once, not counted.
-std::vector<bool> Trainer::strange(std::span<const model::PlaceRow> numbered,
-                                   const model::Places& earlier) {
-  std::vector<bool> out(numbered.size(), false);
-  std::size_t known = 0, unknown = 0;
-  for (std::size_t i = 1; i < numbered.size(); ++i) {
-    const model::PlaceRow& row = numbered[i];
-    if (!model::knows(earlier, row.device)) continue;
-    out[i] = !model::contains(earlier, row.device, row.place);
-    if (model::tells_the_kernel(earlier, row.place.code)) ++(out[i] ? unknown : known);
-  }
-  if (unknown > known) out.assign(numbered.size(), false);
-  return out;
-}
-
 // Counts the earlier work alone, and scores the later with it.
 model::Calibration Trainer::calibrate() {
   bool one = held_.empty() && recordings_.size() + old_origins_.size() == 1;
@@ -202,7 +174,7 @@ model::Calibration Trainer::calibrate() {
   model::Model model(options_, split.ngrams, alphabet_.size());
   model::SetView sets(split.sets, alphabet_.size());
   model::VolumeNorm norm(split.volumes);
-  Calibrator calibrator(model, sets, unseen(split.sets));
+  Calibrator calibrator(model, sets, unseen(alphabet_, split.ngrams));
   for (const Split::Part& part : split.held) {
     bool own = !part.own.empty();
     calibrator.session(own ? std::span<const Token>(part.own) : part.tokens,
@@ -211,6 +183,29 @@ model::Calibration Trainer::calibrate() {
     calibrator.work(part.work, norm);
   }
   return calibrator.take();
+}
+
+// Whether any recording stands alone with what it shows.
+std::vector<ByOthers> Trainer::by_others(const model::Ngrams& whole) const {
+  std::vector<ByOthers> out;
+  if (promise_.unit == model::Promise::Unit::sessions) return out;  // windows raise no alarm there
+  if (recordings_.size() + old_origins_.size() < 2) return out;
+  for (const Recording& recording : recordings_) {
+    out.push_back(score_by_others(recording, whole, options_, alphabet_));
+  }
+  return out;
+}
+
+void Trainer::tell_unlike(const std::vector<ByOthers>& by_others) {
+  for (std::size_t i = 0; i < by_others.size(); ++i) {
+    const ByOthers& by = by_others[i];
+    std::uint64_t alarms = alarms_at(by.calibration, training_.data.threshold);
+    if (alarms == 0) continue;
+    training_.unlike.push_back({recordings_[i].number, alarms, by.oddest.bits,
+                                model::is_unknown(by.oddest.symbol)
+                                    ? model::DeviceType{}
+                                    : alphabet_.operation(by.oddest.symbol).device});
+  }
 }
 
 // The alphabet in the order of the model's, and everything counted in its symbols.
@@ -253,6 +248,7 @@ Result<Training> Trainer::finish() {
     data.places = model::merged(data.places, recording.places);
     data.origins.push_back(recording.origin);
   }
+  std::vector<ByOthers> others = by_others(data.ngrams);
   data.ngrams = model::shortened(data.ngrams, options_.context() + 1);
   if (data.ngrams.size() > model::kMaxNgrams) {
     return input_error(
@@ -266,6 +262,7 @@ Result<Training> Trainer::finish() {
   std::ranges::sort(data.origins);
   data.threshold = choose_threshold(data.calibration, promise_,
                                     unknown_price(options_, data.ngrams, data.symbols()));
+  tell_unlike(others);
   return std::move(training_);
 }
 

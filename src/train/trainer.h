@@ -11,11 +11,15 @@
 // Recordings given for calibration alone are held out in their place, and nothing is learned from
 // them: then what is promised is of the very model that is written.
 //
+// Once there is a threshold, each recording is held against all the others: which of them would be
+// full of alarms had it not been learned from (train/others.h).
+//
 // Where no order is asked for, sequences are counted with the longest one, and it is decided at the
 // end whether so many symbols support it: shorter sequences follow from longer ones.
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -25,9 +29,18 @@
 #include "model/tokenizer.h"
 #include "trace/source.h"
 #include "train/calibration.h"
+#include "train/others.h"
 #include "train/recording.h"
 
 namespace iovm::train {
+
+// A recording of which the others would raise alarms: rare work, or no normal work at all.
+struct Unlike {
+  std::size_t recording = 0;  // its number, in the order they were added in
+  std::uint64_t alarms = 0;   // stretches that would be one
+  model::Bits largest = 0;    // score of a window
+  model::DeviceType device;   // there; empty where devices have no names
+};
 
 struct Training {
   model::ModelData data;
@@ -37,6 +50,7 @@ struct Training {
   std::uint64_t left_out = 0;    // events whose sequence found no room in the counts
   std::size_t without_code = 0;  // recordings without instruction addresses, of `recordings`
   std::size_t recordings = 0;
+  std::vector<Unlike> unlike;
 };
 
 class Trainer {
@@ -49,8 +63,10 @@ class Trainer {
   void choose_order() { chooses_ = options_.method == model::Method::markov; }
 
   enum class Use : std::uint8_t { learn, calibrate };
+  // Asked when a recording has been read: whether anything is to be made of it.
+  using Verdict = std::function<bool()>;
   // One recording, to its end.
-  Status add(trace::EventSource& source, Use use = Use::learn);
+  Status add(trace::EventSource& source, Use use = Use::learn, const Verdict& may_learn = {});
   // The model of everything added; an input error if that was nothing.
   Result<Training> finish();
 
@@ -77,10 +93,9 @@ class Trainer {
   std::size_t held_out() const;
   Split split_recordings() const;
   Split split_one() const;
-  std::vector<bool> unseen(const model::SessionSets& earlier) const;
-  static std::vector<bool> strange(std::span<const model::PlaceRow> numbered,
-                                   const model::Places& earlier);
   model::Calibration calibrate();
+  std::vector<ByOthers> by_others(const model::Ngrams& whole) const;
+  void tell_unlike(const std::vector<ByOthers>& by_others);
   void sort_alphabet();
   std::uint32_t counted() const;  // symbols of context while counting
 

@@ -111,7 +111,10 @@ class HardCase : public testing::Test {
   void train(const std::vector<Events>& normal, const model::Options& options = {}) {
     train::Trainer trainer(options, {});
     for (const Events& events : normal) ASSERT_TRUE(add(trainer, events));
-    data = trainer.finish()->data;
+    auto training = trainer.finish();
+    ASSERT_TRUE(training);
+    data = std::move(training->data);
+    unlike = std::move(training->unlike);
   }
   static Events normal(unsigned seed, int rounds = 400) {
     TestGuest guest;
@@ -150,6 +153,7 @@ class HardCase : public testing::Test {
 
   trace::Context context;
   model::ModelData data;
+  std::vector<train::Unlike> unlike;  // of the recordings trained on
   TestGuest guest;
   std::vector<detect::StreamScore> scores;
   std::uint8_t recordings = 0;

@@ -205,6 +205,20 @@ TEST_F(HardCase, PoisonedTraining) {
              whole.empty() ? "not found" : "found", variant.empty() ? "not found" : "found"));
 }
 
+TEST_F(HardCase, AnAttackInOneRecordingOfThree) {
+  TestGuest attacked;
+  Driver driver(attacked, 2);
+  driver.work(200);
+  venom(attacked, 20);
+  driver.work(200);
+  train({normal(1), attacked.events, normal(3)});
+  ASSERT_EQ(unlike.size(), 1u);
+  EXPECT_EQ(unlike[0].recording, 1u);
+  figure("an attack in one of three recordings to train on",
+         iovm::format("training warns: that recording is unlike the others, {:.0f} bits at {}",
+                      model::to_bits(unlike[0].largest), model::device_name(unlike[0].device)));
+}
+
 TEST_F(HardCase, DriverUpdate) {
   std::vector<Events> before;
   model::Options options;

@@ -65,5 +65,13 @@ TEST(NgramsTest, ShortenedIsCountingWithFewerSymbols) {
   EXPECT_EQ(shortened(long_ones, 3), long_ones);
 }
 
+TEST(NgramsTest, WithoutTakesBackWhatMergedPutIn) {
+  Ngrams a = canonical({2, {4, 5, 5, 6, kNoSymbol, 4}, {2, 3, 1}});
+  Ngrams b = canonical({2, {4, 5, 6, 7, kNoSymbol, 6}, {5, 1, 1}});
+  EXPECT_EQ(without(merged(a, b), a), b);
+  EXPECT_EQ(without(merged(a, b), b), a);
+  EXPECT_EQ(without(a, a), (Ngrams{2, {}, {}}));
+}
+
 }  // namespace
 }  // namespace iovm::model

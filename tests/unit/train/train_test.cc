@@ -226,6 +226,39 @@ TEST_F(TrainerTest, NothingIsLearnedFromRecordingsForCalibration) {
   EXPECT_GT(got.calibration.unseen[1], 0u);
 }
 
+TEST_F(TrainerTest, ARecordingThatIsNotToBeLearnedFromLeavesNoTrace) {
+  Trainer trainer({}, {});
+  std::vector<trace::Event> scan = work(3);
+  TestGuest guest;
+  for (std::uint64_t port = 0x400; port < 0x600; ++port) guest.in(port, 0xff);
+  scan.insert(scan.end(), guest.events.begin(), guest.events.end());
+  for (unsigned seed : {1u, 3u, 2u}) {
+    auto recording = source(seed == 3 ? scan : work(seed), static_cast<std::uint8_t>(seed));
+    ASSERT_TRUE(trainer.add(recording, Trainer::Use::learn, [seed] { return seed != 3; }));
+  }
+  EXPECT_EQ(encode_model(trainer.finish()->data), encode_model(train({1, 2})));
+}
+
+TEST_F(TrainerTest, TellsWhichRecordingIsUnlikeTheOthers) {
+  std::vector<trace::Event> odd = work(2);
+  TestGuest guest;
+  for (int i = 0; i < 40; ++i) guest.out(0x1f7, 0xb0).out(0x1f6, 0xe0).out(0x1f2, 1);
+  odd.insert(odd.begin() + 100, guest.events.begin(), guest.events.end());
+  Trainer trainer({}, {});
+  for (unsigned seed : {3u, 2u, 1u}) {
+    auto recording = source(seed == 2 ? odd : work(seed), static_cast<std::uint8_t>(seed));
+    ASSERT_TRUE(trainer.add(recording));
+  }
+  auto training = trainer.finish();
+  ASSERT_TRUE(training);
+  ASSERT_EQ(training->unlike.size(), 1u);
+  const Unlike& unlike = training->unlike[0];
+  EXPECT_EQ(unlike.recording, 1u);
+  EXPECT_GT(unlike.alarms, 0u);
+  EXPECT_GT(unlike.largest, training->data.threshold.value);
+  EXPECT_EQ(unlike.device, model::pc_device(model::PcDevice::ide_primary));
+}
+
 TEST_F(TrainerTest, ChoosesTheOrderByTheNumberOfSymbols) {
   for (int rounds : {40, 200000}) {
     Trainer trainer({}, {});
