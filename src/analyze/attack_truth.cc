@@ -26,19 +26,34 @@ std::vector<std::string_view> words_of(std::string_view line) {
   return words;
 }
 
+std::optional<std::uint64_t> hex(std::string_view text) {
+  return parse_unsigned(text.starts_with("0x") ? std::string(text) : "0x" + std::string(text));
+}
+
 Status narrow(TruthAttack& attack, std::string_view word) {
   if (word == "user") {
     attack.user = true;
   } else if (word.starts_with("cr3=")) {
-    std::string hex(word.substr(4));
-    auto cr3 = parse_unsigned(hex.starts_with("0x") ? hex : "0x" + hex);
-    if (!cr3)
-      return input_error(format("expected a hexadecimal number after cr3=, found {}", quoted(hex)));
+    auto cr3 = hex(word.substr(4));
+    if (!cr3) {
+      return input_error(
+          format("expected a hexadecimal number after cr3=, found {}", quoted(word.substr(4))));
+    }
     attack.cr3 = model::address_space(*cr3);
+  } else if (word.starts_with("code=")) {
+    std::string_view range = word.substr(5);
+    std::size_t dash = std::min(range.find('-'), range.size());
+    auto first = hex(range.substr(0, dash));
+    auto last = hex(range.substr(std::min(dash + 1, range.size())));
+    if (!first || !last || *last < *first) {
+      return input_error(
+          format("expected code=HEX-HEX, the lower address first, found {}", quoted(word)));
+    }
+    attack.code = {*first, *last};
   } else if (word.starts_with("device=") && word.size() > 7) {
     attack.device = word.substr(7);
   } else {
-    return input_error(format("expected cr3=HEX, device=KEY or user, found {}", quoted(word)));
+    return input_error(format("expected cr3=HEX, code=HEX-HEX, device=KEY or user, found {}", quoted(word)));
   }
   return {};
 }

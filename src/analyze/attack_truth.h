@@ -3,7 +3,7 @@
 // Where the attacks in recordings are: a text file that somebody wrote who knows it, one attack a
 // line,
 //
-//   trace NAME first last [cr3=HEX] [device=KEY] [user]
+//   trace NAME first last [cr3=HEX] [code=HEX-HEX] [device=KEY] [user]
 //
 // so that alerts in a machine's mixed work can be held against each attack by itself (iovm-eval(1)
 // documents it). `first` and `last` are event numbers as alerts and dumps have them; what is said
@@ -14,6 +14,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -26,6 +27,7 @@ struct TruthAttack {
   std::uint64_t first = 0;
   std::uint64_t last = 0;
   std::optional<std::uint64_t> cr3;   // the address space, as model::address_space has it
+  std::optional<std::pair<std::uint64_t, std::uint64_t>> code;  // where its instructions lie
   std::optional<std::string> device;  // model::device_key
   bool user = false;                  // only what code in user space does
 

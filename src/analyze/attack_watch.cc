@@ -27,6 +27,10 @@ bool AttackWatch::is_of(const TruthAttack& truth, const detect::Scored& seen) co
       (!seen.event.has(trace::Field::cr3) || model::address_space(seen.event.cr3) != *truth.cr3)) {
     return false;
   }
+  if (truth.code && (!seen.event.has(trace::Field::rip) || seen.event.rip < truth.code->first ||
+                     seen.event.rip > truth.code->second)) {
+    return false;
+  }
   if (truth.user && (model::is_unknown(seen.token.symbol) ||
                      !tokenizer_->alphabet().operation(seen.token.symbol).has(model::Mark::user))) {
     return false;

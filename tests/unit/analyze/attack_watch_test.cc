@@ -22,12 +22,13 @@ class AttackWatchTest : public testing::Test {
     return truth;
   }
 
-  void see(AttackWatch& watch, std::uint64_t port, std::uint64_t cr3) {
+  void see(AttackWatch& watch, std::uint64_t port, std::uint64_t cr3, std::uint64_t rip = 0) {
     trace::Event event;
     event.direction = trace::Direction::write;
     event.address = port;
     event.time = number_ * 1'000'000'000;
     trace::set_cr3(event, cr3);
+    if (rip != 0) trace::set_rip(event, rip);
     trace::set_size(event, 1);
     model::Token token = tokenizer_(event);
     watch.scored({number_++, event, token, port == 0x3f5 ? 0U : 1U, 0});
@@ -101,6 +102,19 @@ TEST_F(AttackWatchTest, OtherAddressSpacesAndDevicesAreNotTheAttack) {
   see(watch, 0x3f8, 0x1000);
   see(watch, 0x3f8, kAttacker);
   EXPECT_EQ(watch.outcomes().front().accesses, 1U);
+}
+
+TEST_F(AttackWatchTest, OfAnAttackByAModuleOnlyWhatItsCodeDoes) {
+  constexpr std::uint64_t kModule = 0xffffffffc0a1d000;
+  TruthAttack by_module = attack(0, 9);
+  by_module.code = {kModule, kModule + 0xfff};
+  AttackWatch watch({by_module});
+  watch.follow(tokenizer_);
+  see(watch, 0x3f5, kAttacker, kModule);
+  see(watch, 0x3f5, kAttacker, kModule + 0xfff);
+  see(watch, 0x3f5, kAttacker, kModule + 0x1000);  // an interrupt in its midst
+  see(watch, 0x3f5, kAttacker);
+  EXPECT_EQ(watch.outcomes().front().accesses, 2U);
 }
 
 }  // namespace
