@@ -172,8 +172,13 @@ Step Detector::explain(const Record& record) const {
     step.context.push_back(operation(symbol));
   }
   step.context_count = model_.context_count(record.before);
+  // After nothing that training knows, the commonest of the machine would follow: of any device.
+  bool by_device = data_.options.stream == model::StreamKind::device ||
+                   data_.options.stream == model::StreamKind::device_process;
   for (const auto& f : model_.followers(record.before, kMaxExpected)) {
-    step.expected.push_back({operation(f.symbol), f.probability, f.count});
+    model::Operation expected = operation(f.symbol);
+    if (by_device && expected.device != step.operation.device) continue;
+    step.expected.push_back({expected, f.probability, f.count});
   }
   return step;
 }

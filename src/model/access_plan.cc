@@ -32,6 +32,7 @@ void find_device(Plan& plan, std::uint64_t address, const PciTracker& pci) {
     op.space = hit->space;
     op.reg = hit->offset;
     plan.place = hit->bdf;
+    plan.unit = unit_of(hit->type, hit->space, hit->offset);
     bool large = memory && hit->bar_size >= kFoldBarsFrom;
     if (large && !find_register(hit->type, hit->space, hit->offset).listed()) {
       fold(op, hit->bar_size / 16);

@@ -41,6 +41,7 @@ struct Plan {
   std::uint64_t value_mask = 0;
   std::uint8_t latch = 0;
   std::uint32_t place = 0;  // of the device, if it is a PCI one
+  std::uint32_t unit = 0;   // of the device
 };
 
 Plan plan_access(const trace::Event& event, CodeClass code, const PciTracker& pci);

@@ -46,6 +46,16 @@ Register find_register(const DeviceType& type, Space space, std::uint64_t number
   return {row->name, row->role, row->first, row->value_mask, row->latch};
 }
 
+std::uint32_t unit_of(const DeviceType& type, Space space, std::uint64_t number) {
+  return DeviceTable::built_in().unit(type, space, number);
+}
+
+std::string unit_text(const DeviceType& type, std::uint32_t unit) {
+  const DeviceRow* row = DeviceTable::built_in().find(type);
+  std::string_view name = row != nullptr && row->units ? row->units->name : "unit";
+  return iovm::format("{} {}", name, unit - 1);
+}
+
 DeviceType fixed_device(Space space, std::uint64_t address) {
   return DeviceTable::built_in().fixed_device(space, address);
 }

@@ -146,6 +146,12 @@ struct Register {
 Register find_register(const DeviceType& type, Space space, std::uint64_t number,
                        std::uint8_t size = 0, std::optional<std::uint32_t> index = std::nullopt);
 
+// The part of the device whose register that is, where parts of it work by themselves: from 1; 0
+// else.
+std::uint32_t unit_of(const DeviceType& type, Space space, std::uint64_t number);
+// "port 3", of a unit from 1 on.
+std::string unit_text(const DeviceType& type, std::uint32_t unit);
+
 // The fixed device at a port or guest-physical address, or Bus::none.
 DeviceType fixed_device(Space space, std::uint64_t address);
 

@@ -16,9 +16,10 @@ class DeviceNumbers {
  public:
   DeviceIndex operator()(const Device& device) {
     // Vendor 0 is no PCI device's (PciTracker), so the bus need not be in the key.
-    std::uint64_t key = static_cast<std::uint64_t>(device.type.vendor) << 48 |
-                        static_cast<std::uint64_t>(device.type.number) << 32 |
-                        static_cast<std::uint64_t>(device.vm) << 16 | (device.place & 0xffff);
+    Key key{static_cast<std::uint64_t>(device.type.vendor) << 48 |
+                static_cast<std::uint64_t>(device.type.number) << 32 |
+                static_cast<std::uint64_t>(device.vm) << 16 | (device.place & 0xffff),
+            device.unit};
     auto known = numbers_.find(key);
     if (known != numbers_.end()) return known->second;
     if (devices_.size() >= kMaxDevices) return static_cast<DeviceIndex>(devices_.size() - 1);
@@ -31,8 +32,20 @@ class DeviceNumbers {
   const std::vector<Device>& devices() const { return devices_; }
 
  private:
+  struct Key {
+    std::uint64_t device = 0;
+    std::uint32_t unit = 0;
+
+    friend bool operator==(const Key&, const Key&) = default;
+  };
+  struct KeyHash {
+    std::size_t operator()(const Key& key) const {
+      return static_cast<std::size_t>((key.device ^ key.unit) * 0x9e3779b97f4a7c15);
+    }
+  };
+
   std::vector<Device> devices_;
-  std::unordered_map<std::uint64_t, DeviceIndex> numbers_;
+  std::unordered_map<Key, DeviceIndex, KeyHash> numbers_;
 };
 
 }  // namespace iovm::model

@@ -89,6 +89,7 @@ class Parser {
     in_registers_ = true;
     if (current_.empty()) return false;
     if (words[0] == "moves") return moves(words);
+    if (words[0] == "units") return units(words);
     return words[0] == "part" ? part(words) : registers(words);
   }
 
@@ -107,6 +108,7 @@ class Parser {
   static bool options(const std::vector<std::string_view>& words, RegisterRow& row, Repeat& repeat);
   bool moves(const std::vector<std::string_view>& words);
   bool part(const std::vector<std::string_view>& words);
+  bool units(const std::vector<std::string_view>& words);
   bool add(const RegisterRow& row, const Repeat& repeat);
 
   std::vector<DeviceRow>& devices_;
@@ -263,6 +265,20 @@ bool Parser::part(const std::vector<std::string_view>& words) {
   for (const Current& current : current_) {
     devices_[current.device].parts.push_back({space->space, static_cast<std::uint8_t>(bar->space),
                                               where->first, where->last - where->first + 1});
+  }
+  return true;
+}
+
+bool Parser::units(const std::vector<std::string_view>& words) {
+  if (words.size() != 8 || words[4] != "every" || words[6] != "times") return false;
+  auto name = quoted(words[1]);
+  auto space = std::ranges::find(kSpaces, words[2], &SpaceName::name);
+  auto first = number(words[3]), step = number(words[5]), times = number(words[7], 10);
+  if (!name || space == std::end(kSpaces) || !first || !step || *step == 0) return false;
+  if (!times || *times < 1 || *times > kMaxTimes) return false;
+  for (const Current& current : current_) {
+    devices_[current.device].units =
+        Units{*name, space->space, *first + current.base, *step, static_cast<std::uint32_t>(*times)};
   }
   return true;
 }

@@ -69,6 +69,15 @@ const RegisterRow* DeviceTable::find_register(const DeviceType& type, Space spac
   return nullptr;
 }
 
+std::uint32_t DeviceTable::unit(const DeviceType& type, Space space, std::uint64_t number) const {
+  const DeviceRow* device = find(type);
+  if (device == nullptr || !device->units) return 0;
+  const Units& units = *device->units;
+  if (space != units.space || number < units.first) return 0;
+  std::uint64_t which = (number - units.first) / units.step;
+  return which < units.times ? static_cast<std::uint32_t>(which) + 1 : 0;
+}
+
 DeviceType DeviceTable::fixed_device(Space space, std::uint64_t address) const {
   auto after = std::upper_bound(fixed_.begin(), fixed_.end(), std::pair(space, address),
                                 [](const auto& key, const Range& range) {

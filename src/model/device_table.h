@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The device tables, parsed: devices by name, registers by role, which configuration registers
-// move a fixed part of the PC, and where structures lie of which no capability told. The tables are
+// move a fixed part of the PC, where structures lie of which no capability told, and which parts of
+// a device work by themselves. The tables are
 // text (devices/README.md tells its lines), compiled in and parsed once, at the first question; a
 // mistake in one is a failed test, and a broken promise at run time.
 //
@@ -59,6 +60,17 @@ struct Part {
   std::uint64_t length = 0;
 };
 
+// Parts of a device that work by themselves and at the same time, each with a block of registers of
+// its own: the ports of a disk controller, which a kernel drives from a thread each. So what they do
+// has an order by part only.
+struct Units {
+  std::string name;  // "port"
+  Space space = Space::port;
+  std::uint64_t first = 0;
+  std::uint64_t step = 0;
+  std::uint32_t times = 0;
+};
+
 struct DeviceRow {
   DeviceType type;
   std::string key;                     // of a PCI device empty: its key is vendor:device
@@ -66,6 +78,7 @@ struct DeviceRow {
   std::vector<RegisterRow> registers;  // by space, first
   std::vector<Move> moves;
   std::vector<Part> parts;
+  std::optional<Units> units;
 };
 
 class DeviceTable {
@@ -82,6 +95,8 @@ class DeviceTable {
   // `size` 0: of any size. With an index only rows behind an index, without one only others.
   const RegisterRow* find_register(const DeviceType& type, Space space, std::uint64_t number,
                                    std::uint8_t size, std::optional<std::uint32_t> index) const;
+  // Whose register that is: the number of the unit, from 1; 0 the device's as a whole.
+  std::uint32_t unit(const DeviceType& type, Space space, std::uint64_t number) const;
   // The fixed device at a port or address.
   DeviceType fixed_device(Space space, std::uint64_t address) const;
 

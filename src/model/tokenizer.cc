@@ -47,7 +47,10 @@ std::uint64_t access_key(const Event& event, CodeClass code) {
 
 std::string describe(const Device& device) {
   if (device.type.bus != Bus::pci) return device_name(device.type);
-  return iovm::format("PCI {} {}", function_text(device.place), device_name(device.type));
+  std::string text =
+      iovm::format("PCI {} {}", function_text(device.place), device_name(device.type));
+  if (device.unit > 0) text += ", " + unit_text(device.type, device.unit);
+  return text;
 }
 
 class Tokenizer::Impl {
@@ -160,7 +163,7 @@ const Meaning& Tokenizer::Impl::learn(const Event& event, std::uint64_t access, 
   }
   Meaning meaning;
   meaning.way = plan.way;
-  meaning.device = static_cast<std::uint16_t>(devices_({plan.base.device, event.vm, plan.place}));
+  meaning.device = static_cast<std::uint16_t>(devices_({plan.base.device, event.vm, plan.place, plan.unit}));
   latches_.resize(devices().size());
   if (plan.way == Way::plain) {
     meaning.what = alphabet_.intern(plan.base);

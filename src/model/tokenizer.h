@@ -35,18 +35,21 @@ enum class Scheme : std::uint8_t {
   addresses,  // kind, address, direction and size as they are: imported number sequences
 };
 
-// A device of one VM of the recording: what a per-device stream is about.
+// A device of one VM of the recording, or a part of it that works by itself (model/device_table.h):
+// what a per-device stream is about.
 struct Device {
   DeviceType type;
   std::uint16_t vm = 0;
   std::uint32_t place = 0;  // PCI: bus << 8 | device << 3 | function; 0 else
+  std::uint32_t unit = 0;   // the part of it that works by itself, from 1; 0 the device as a whole
 
   friend bool operator==(const Device&, const Device&) = default;
 };
 using DeviceIndex = std::uint32_t;
 inline constexpr std::size_t kMaxDevices = 65536;
 
-// "floppy controller", "PCI 00:03.0 Intel 82540EM network controller (e1000)".
+// "floppy controller", "PCI 00:03.0 Intel 82540EM network controller (e1000)", "PCI 00:1f.2 Intel
+// ICH9 AHCI controller, port 3".
 std::string describe(const Device& device);
 
 // What an event's value is good for, beside being what it is.

@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Measures what iovm makes of the field lab's recordings, with its own commands, and prints docs/field.md.
 
-usage: table.py RECORDINGS_DIR [--iovm PROGRAM] [--alerts] [--check MOST_FALSE]
+usage: table.py RECORDINGS_DIR [--iovm PROGRAM] [--alerts] [--check MISSED,FALSE]
 
 RECORDINGS_DIR has MACHINE-SEED.iovm: seeds 1 and 2 are normal boots, others have attackers. Where an attack begins and ends is
-in the recording itself: the guest says so on its serial line. --alerts prints each alert; --check exits 1 if an attack by
-registers was not found, or there are more false episodes in all than that.
+in the recording itself: the guest says so on its serial line. --alerts prints each alert; --check exits 1 if by a model of one
+boot more attacks by registers are missed than that, or there are more alerts that hold no access of an attack.
 """
 import argparse
 import collections
@@ -19,8 +19,26 @@ import sys
 import tempfile
 
 SERIAL = "0x3f8"
+RATE = "5000/day"
+MODELS = ("one", "both", "rate")
+GRACE = 50  # events after an attack in which an alarm is still its own
 BEGIN = re.compile(r"@begin (\S+) (user|module|driver) pid=\d+ cr3=(\w+) code=(\w+)-(\w+) device=(\S+)\r?\n")
-Attack = collections.namedtuple("Attack", "run name how first last narrowed")
+COLUMN = {name: i for i, name in enumerate("t_ns vcpu pid comm kind dir addr size value cr3 rip count cpl".split())}
+
+
+class Attack(collections.namedtuple("Attack", "name how first last cr3 code device")):
+    def truth(self):
+        """What narrows its accesses down, for iovm eval."""
+        return {"user": f"cr3={self.cr3} user", "module": f"code={'-'.join(self.code)}", "driver": f"cr3={self.cr3} device={self.device}"}[self.how]
+
+    def owns(self, words):
+        """The same, of a line of the events text; no driver's."""
+        rip = words[COLUMN["rip"]]
+        if rip == "-":
+            return False
+        if self.how == "module":
+            return int(self.code[0], 16) <= int(rip, 16) <= int(self.code[1], 16)
+        return words[COLUMN["cpl"]] == "3" and int(words[COLUMN["cr3"]], 16) & ~0xfff == int(self.cr3, 16)
 
 
 class Lab:
@@ -61,13 +79,32 @@ class Lab:
         for begin in BEGIN.finditer(text):
             name, how, cr3, code_first, code_last, device = begin.groups()
             end = text.find(f"@end {name}", begin.end())
-            narrowed = {"user": f"cr3={cr3} user", "module": f"code={code_first}-{code_last}", "driver": f"cr3={cr3} device={device}"}[how]
-            yield Attack(trace.stem, name, how, numbers[begin.end() - 1] + 1, numbers[end] - 1 if end >= 0 else number, narrowed)
+            yield Attack(name, how, numbers[begin.end() - 1] + 1, numbers[end] - 1 if end >= 0 else number, cr3,
+                         (code_first, code_last), device)
 
     def judge(self, model, normal, trace, attacks):
         truth = self.work / "truth"
-        truth.write_text("".join(f"{trace.name} {a.name} {a.first} {a.last} {a.narrowed}\n" for a in attacks))
+        truth.write_text("".join(f"{trace.name} {a.name} {a.first} {a.last} {a.truth()}\n" for a in attacks))
         return json.loads(self.run("eval", "--json", "-q", "-m", model, "--normal", normal, "--attack", trace, "--truth", truth))["truth"]
+
+
+    def alone(self, trace, attack):
+        """The attack's own accesses, as a recording: no process, no address space, no address of the code."""
+        cut = self.work / "cut.iovm"
+        self.run("cut", trace, "--events", f"{attack.first}-{attack.last}", "-o", cut)
+        lines = []
+        for line in self.run("dump", "--format", "events", cut).splitlines():
+            words = line.split()
+            if line.startswith("#"):
+                lines.append(line)
+            elif attack.owns(words):
+                words[COLUMN["pid"]], words[COLUMN["comm"]] = "-1", "-"
+                for name in ("cr3", "rip", "cpl"):
+                    words[COLUMN[name]] = "-"
+                lines.append(" ".join(words))
+        (self.work / "alone.events").write_text("\n".join(lines) + "\n")
+        self.run("import", self.work / "alone.events", "--from", "events", "-o", self.work / "alone.iovm")
+        return self.work / "alone.iovm"
 
 
 def told(alert):
@@ -77,48 +114,69 @@ def told(alert):
     return f"{iovm['alert_kind']}: {alert['rule']['name']}" + (f" ({extra})" if extra else "")
 
 
-def kinds(alerts, attack):
-    """What the alerts are called that came while an attack went on."""
-    names = collections.Counter(a["rule"]["name"] for a in alerts
-                                if a["iovm"]["window"]["first"] <= attack.last and a["iovm"]["window"]["last"] >= attack.first)
+def kinds(alerts):
+    names = collections.Counter(a["rule"]["name"] for a in alerts)
     return ", ".join(f"{n}" if c == 1 else f"{n} ({c})" for n, c in names.most_common(3)) or "-"
 
 
-def cell(outcome):
-    if not outcome["alerts"]:
+def about(alerts, attack, outcome):
+    """The alerts on the attack's device while it went on; rules may be about several devices."""
+    return [a for a in alerts if a["iovm"]["window"]["first"] <= attack.last and a["iovm"]["window"]["last"] >= attack.first
+            and a["iovm"].get("device", {}).get("key") in (None, outcome["device"])]
+
+
+def found(outcome, attack, alerts):
+    """Not if the one alert that holds it came of a later attack."""
+    return bool(outcome["alerts"]) and any(a["iovm"]["window"]["alarm"] <= attack.last + GRACE for a in about(alerts, attack, outcome))
+
+
+def cell(outcome, is_found):
+    if not is_found:
         return "not found"
     return "open before" if not outcome["accesses_to_alarm"] else str(outcome["accesses_to_alarm"])
 
 
+def by_itself(lab, model, trace, attack, totals):
+    if attack.how == "driver":
+        return ""
+    alarms = [a["iovm"]["window"]["alarm"] for a in lab.alerts(model, lab.alone(trace, attack))]
+    totals["alone"] += bool(alarms)
+    return str(min(alarms) + 1) if alarms else "not found"
+
+
 def machine_rows(lab, machine, totals, show):
     runs = lab.runs[machine]
-    one, both = lab.train("one", runs[1]), lab.train("both", runs[1], runs[2])
+    models = {"one": lab.train("one", runs[1]), "both": lab.train("both", runs[1], runs[2]),
+              "rate": lab.train("rate", runs[1], runs[2], "--false-alarms", RATE)}
     rows = []
     for seed in sorted(set(runs) - {1, 2}):
         trace = runs[seed]
         attacks = list(lab.attacks(trace))
-        results = [lab.judge(model, runs[2], trace, attacks) for model in (one, both)]
-        alerts = lab.alerts(one, trace)
+        alerts = {which: lab.alerts(model, trace) for which, model in models.items()}
+        results = {which: lab.judge(model, runs[2], trace, attacks) for which, model in models.items()}
         for i, attack in enumerate(attacks):
-            outcomes = [result["each"][i] for result in results]
-            rows.append(f"| {trace.stem} | {attack.name} | {attack.how} | {outcomes[0]['accesses']} | {cell(outcomes[0])} | {cell(outcomes[1])} | "
-                        f"{kinds(alerts, attack)} |")
-            totals["attacks", attack.how] += 1
-            for which, outcome in zip(("one", "both"), outcomes):
-                totals["found", which, attack.how] += bool(outcome["alerts"])
-                if outcome["accesses_to_alarm"] and attack.how != "driver":
+            cells = []
+            for which, result in results.items():
+                outcome = result["each"][i]
+                hit = found(outcome, attack, alerts[which])
+                cells.append(cell(outcome, hit))
+                totals["found", which, attack.how] += hit
+                if hit and outcome["accesses_to_alarm"] and attack.how != "driver":
                     totals.delays[which].append(outcome["accesses_to_alarm"])
-        for which, result in zip(("one", "both"), results):
+            totals["attacks", attack.how] += 1
+            cells.append(by_itself(lab, models["rate"], trace, attack, totals))
+            rows.append(f"| {trace.stem} | {attack.name} | {attack.how} | {outcome['accesses']} | {' | '.join(cells)} | {kinds(about(alerts['one'], attack, result['each'][i]))} |")
+        for which, result in results.items():
             totals["false", which] += result["false_alerts"]
             totals["spaced"] += result["address_space_known"]
             totals["named"] += result["address_space_named"]
-        totals.false_rows.append(f"| {trace.stem} | {results[0]['false_alerts']} | {results[1]['false_alerts']} |")
+        totals.false_rows.append(f"| {trace.stem} | {' | '.join(str(r['false_alerts']) for r in results.values())} |")
         if show:
-            show_alerts(f"{trace.stem} by {machine}-1", alerts, attacks)
+            show_alerts(f"{trace.stem} by {machine}-1", alerts["one"], attacks)
     for trained, judged in ((1, 2), (2, 1)):
         alerts = lab.alerts(lab.train("held", runs[trained]), runs[judged])
         totals["held-out"] += len(alerts)
-        totals.false_rows.append(f"| {runs[judged].stem}, by {machine}-{trained} | {len(alerts)} | |")
+        totals.false_rows.append(f"| {runs[judged].stem}, by {machine}-{trained} | {len(alerts)} | | |")
         if show:
             show_alerts(f"{runs[judged].stem} by {machine}-{trained}", alerts, [])
     return rows
@@ -143,16 +201,19 @@ class Totals(collections.Counter):
 def page(rows, totals):
     out = ["# Own guests, attacks from public reproducers", "",
            "Made by `tests/bed/field_lab`: Linux guests under KVM (the nested bed) do seeded work on their disks, network, sound and console, and in its midst are",
-           "attacked: by a process (ring 3), by a kernel module, or through the guest's own driver. The attacks are `tests/bed/field/attacks/`, after QEMU's own",
-           "reproducers and advisories, which each file names; QEMU is a mended one. Nothing in iovm was tuned on these recordings. Each is judged by a model of one",
-           "normal boot and by one of two, all options at their defaults; iovm.ko recorded. Figures: accesses of the attack until its alarm.", "",
-           "| run | attack | by | accesses | one boot | two boots | alerts meanwhile |", "|---|---|---|---|---|---|---|", *rows, ""]
+           "attacked: by a process (user: from ring 3), by a kernel module, or through the guest's own driver (lock: a disk read, encrypted and written back; steal: a",
+           "disk read from end to end by a process that never did). The attacks by registers are `tests/bed/field/attacks/`, after QEMU's own reproducers and",
+           "advisories, which each file names; QEMU is a mended one. Recorded by iovm.ko from the first access on. Each run is judged by models of one normal boot of a",
+           f"minute, of two, and of two with --false-alarms {RATE}, which is about what so little work can promise; all else is default. Figures: accesses of the attack",
+           "until its alarm. Alone: only the attack's own accesses, without process, address space and code, by the model of the column before.", "",
+           f"| run | attack | by | accesses | one boot | two boots | {RATE} | alone | alerts meanwhile |", "|---|---|---|---|---|---|---|---|---|", *rows, ""]
     hows = [h for h in ("user", "module", "driver") if totals["attacks", h]]
-    parts = [f"{totals['found', 'one', h]} and {totals['found', 'both', h]} of {totals['attacks', h]} by {h}" for h in hows]
-    medians = [f"{statistics.median(totals.delays[w] or [0]):g}" for w in ("one", "both")]
-    out += [f"Found with one boot and with two: {'; '.join(parts)}. Median accesses to the alarm, by registers: {medians[0]} and {medians[1]}. "
-            f"{totals['named']} of {totals['spaced']} alerts", "of attacks name the attacking address space.", "",
-            "Alerts that hold no access of an attack:", "", "| recording | one boot | two boots |", "|---|---|---|", *totals.false_rows, ""]
+    parts = [f"{', '.join(str(totals['found', w, h]) for w in MODELS)} of {totals['attacks', h]} by {h}" for h in hows]
+    medians = ", ".join(f"{statistics.median(totals.delays[w] or [0]):g}" for w in MODELS)
+    out += [f"Found by the three models: {'; '.join(parts)}. Median accesses to the alarm, by registers: {medians}. Alone",
+            f"{totals['alone']} of {totals['attacks', 'user'] + totals['attacks', 'module']} are found.",
+            f"{totals['named']} of {totals['spaced']} alerts of attacks name the attacking address space.", "",
+            "Alerts that hold no access of an attack:", "", f"| recording | one boot | two boots | {RATE} |", "|---|---|---|---|", *totals.false_rows, ""]
     return "\n".join(out)
 
 
@@ -161,7 +222,7 @@ def main():
     parser.add_argument("recordings", type=pathlib.Path)
     parser.add_argument("--iovm", default="iovm")
     parser.add_argument("--alerts", action="store_true")
-    parser.add_argument("--check", type=int)
+    parser.add_argument("--check")
     options = parser.parse_args()
     totals, rows = Totals(), []
     with tempfile.TemporaryDirectory() as work:
@@ -171,10 +232,11 @@ def main():
                 rows += machine_rows(lab, machine, totals, options.alerts)
     print(page(rows, totals))
     if options.check is not None:
-        missed = sum(totals["attacks", h] - totals["found", "one", h] for h in ("user", "module"))
+        missed = sum(totals["attacks", how] - totals["found", "one", how] for how in ("user", "module"))
         false = totals["false", "one"] + totals["held-out"]
-        if not rows or missed or false > options.check:
-            raise SystemExit(f"{len(rows)} attacks, {missed} by registers not found, {false} false episodes of {options.check} allowed")
+        most_missed, most_false = map(int, options.check.split(","))
+        if not rows or missed > most_missed or false > most_false:
+            raise SystemExit(f"{len(rows)} attacks, {missed} by registers missed, {false} false episodes; allowed are {options.check}")
 
 
 if __name__ == "__main__":

@@ -80,6 +80,18 @@ TEST(DeviceTableTest, WhatIsTheSameForAVendorIsFoundForItsDevices) {
   EXPECT_EQ(find_register(ivshmem, Space::msix, 0x1c).name, "MSI-X vector 1 control");
 }
 
+TEST(DeviceTableTest, PartsOfADeviceThatWorkByThemselvesAreNumbered) {
+  DeviceType ahci{Bus::pci, 0x8086, 0x2922}, nvme{Bus::pci, 0x1b36, 0x0010};
+  EXPECT_EQ(unit_of(ahci, Space::bar5, 0xff), 0U);
+  EXPECT_EQ(unit_of(ahci, Space::bar5, 0x100), 1U);
+  EXPECT_EQ(unit_of(ahci, Space::bar5, 0x1ff), 2U);
+  EXPECT_EQ(unit_of(ahci, Space::bar5, 0x10ff), 32U);
+  EXPECT_EQ(unit_of(ahci, Space::bar5, 0x1100), 0U);
+  EXPECT_EQ(unit_of(ahci, Space::bar0, 0x100), 0U);
+  EXPECT_EQ(unit_of(nvme, Space::bar0, 0x1008), 0U);
+  EXPECT_EQ(unit_text(ahci, 4), "port 3");
+}
+
 TEST(DeviceTableTest, FixedDevicesAreFoundByTheirAddresses) {
   EXPECT_EQ(fixed_device(Space::port, 0x3f6), pc_device(PcDevice::ide_primary));
   EXPECT_EQ(fixed_device(Space::port, 0x3f5), pc_device(PcDevice::floppy));
@@ -95,11 +107,15 @@ TEST(DeviceTableTest, AMistakeIsNamedWithItsLine) {
 TEST(DeviceTableTest, WhatCannotBeMeantIsRefused) {
   std::string device = "device pc 1 a \"A\"\n";
   EXPECT_EQ(error_of(device + "port 10-1f data \"x\"\nport 20 index \"y\" mask f\n"), "");
+  EXPECT_EQ(error_of(device + "units \"part\" port 10 every 8 times 2\n"), "");
   for (const char* line :
        {"port 10 data\n", "prt 10 data \"x\"\n", "port 20-10 data \"x\"\n", "port 1g data \"x\"\n",
         "port 10 data \"x\" latch 8\n", "port 10 data \"x\" mask\n", "port 10[ data \"x\"\n",
         "port 10 data \"x\"\nport 10 data \"y\"\n", "port 10-1f data \"x\"\nport 18 data \"y\"\n",
-        "port 10 data \"x\" every 2 times 129\n", "device pc 1 b \"B\"\n", "moves 40 mask ff\n"}) {
+        "port 10 data \"x\" every 2 times 129\n", "device pc 1 b \"B\"\n", "moves 40 mask ff\n",
+        "units part port 10 every 8 times 2\n", "units \"part\" prt 10 every 8 times 2\n",
+        "units \"part\" port 10 every 0 times 2\n", "units \"part\" port 10 every 8 times 0\n",
+        "units \"part\" port 10 every 8\n"}) {
     EXPECT_NE(error_of(device + line), "") << line;
   }
   EXPECT_NE(error_of("port 10 data \"x\"\n"), "");

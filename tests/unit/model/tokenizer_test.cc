@@ -166,6 +166,25 @@ TEST_F(TokenizerTest, TwoDevicesOfOneKindShareSymbolsButNotStreams) {
   EXPECT_THAT(describe(tokenizer.devices()[two.device]), HasSubstr("00:04.0"));
 }
 
+TEST_F(TokenizerTest, ThePortsOfADiskControllerHaveStreamsOfTheirOwn) {
+  guest.place_device(0xfa, 0x29228086, 5, 0xfffff000, 0xfebd0000);
+  guest.load(0xfebd0008);
+  DeviceIndex whole = last().device;
+  guest.load(0xfebd0110);
+  DeviceIndex first = last().device;
+  guest.store(0xfebd0298, 6);
+  DeviceIndex third = last().device;
+  EXPECT_NE(first, whole);
+  EXPECT_NE(first, third);
+  EXPECT_EQ(tokenizer.devices()[third].type, tokenizer.devices()[whole].type);
+  EXPECT_EQ(describe(tokenizer.devices()[third]),
+            "PCI 00:1f.2 Intel ICH9 AHCI controller, port 2");
+  guest.load(0xfebd0138);
+  EXPECT_EQ(last().device, first);
+  guest.load(0xfebd000c);
+  EXPECT_EQ(last().device, whole);
+}
+
 TEST_F(TokenizerTest, ASixtyFourBitBarIsFollowedAboveFourGigabytes) {
   guest.config_read(0x28, 0, 0x10501af4);
   guest.config_write(0x28, 0x20, 0xffffffff).config_read(0x28, 0x20, 0xffffc00c);
