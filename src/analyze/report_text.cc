@@ -55,7 +55,9 @@ std::string where_text(const ReportAlert& alert) {
 std::string actor_text(const ReportActor& actor) {
   if (!actor.unknown.empty())
     return format("process unknown ({}): {} events", escape_terminal(actor.unknown), actor.events);
-  std::string text = "process " + escape_terminal(actor.comm);
+  // Interrupts and firmware have a name here, but are no process.
+  bool nobody = actor.kind == "interrupt" || actor.kind == "firmware";
+  std::string text = (nobody ? "" : "process ") + escape_terminal(actor.comm);
   if (actor.pid) text += format(" (pid {})", *actor.pid);
   if (!actor.kind.empty() && actor.kind != "unknown") text += ", " + escape_terminal(actor.kind);
   text += format(": {} events", actor.events);

@@ -38,13 +38,25 @@ std::string_view rule_of(const Excess& excess) {
   }
 }
 
+// Whose work it is, where it is one actor's.
+std::string_view doer(const Excess& e) {
+  if (e.whose != model::Whose::actor) return "";
+  switch (e.actor) {
+    case trace::ProcessKind::interrupt:
+      return ", by interrupts";
+    case trace::ProcessKind::kernel_thread:
+      return ", by one kernel thread";
+    default:
+      return ", by one process";
+  }
+}
+
 }  // namespace
 
 std::string describe(const Excess& e) {
   return iovm::format("{} within {}{}; training's busiest minutes had {}",
                       model::describe(e.quantity, e.amount),
-                      describe_duration(std::chrono::nanoseconds(e.duration_ns)),
-                      e.whose == model::Whose::actor ? ", by one process" : "", e.usual);
+                      describe_duration(std::chrono::nanoseconds(e.duration_ns)), doer(e), e.usual);
 }
 
 std::string_view name_of(AlertKind kind) {

@@ -113,6 +113,7 @@ struct Excess {
   std::uint64_t usual = 0;  // what training holds for much in a minute
   std::uint64_t limit = 0;
   std::uint64_t duration_ns = 0;
+  trace::ProcessKind actor = trace::ProcessKind::unknown;  // of one actor's work
 };
 // "26 disk writes over what was read just before, within 38s, by one process; training's busiest
 // minutes had 0".

@@ -113,7 +113,7 @@ Status Detector::step(const trace::Context& context, const trace::Event& event) 
   if (s.episode) {
     follow(s, record);
     if (unknown_code) blame_code(*s.episode, s);
-    if (sight.passed != nullptr) blame(*s.episode, record, sight);
+    if (sight.passed != nullptr) blame(context, *s.episode, record, sight);
     return {};
   }
   if (record.user) return open(context, index, AlertKind::user_space, sight);

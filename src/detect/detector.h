@@ -95,7 +95,8 @@ class Detector {
   Status step(const trace::Context& context, const trace::Event& event);
   void loss(const trace::Event& event);
   void follow(Stream& stream, const Record& record);
-  void blame(Episode& episode, const Record& record, const model::VolumeWatch::Sight& sight) const;
+  void blame(const trace::Context& context, Episode& episode, const Record& record,
+             const model::VolumeWatch::Sight& sight) const;
   bool unseen(const Stream& stream) const;
   Result<bool> strange_code(const trace::Context& context, model::StreamIndex index, Record& record,
                             PlaceWatch::Sight sight);

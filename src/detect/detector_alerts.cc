@@ -75,7 +75,7 @@ Status Detector::open(const trace::Context& context, model::StreamIndex index, A
   window.resize(std::min(window.size(), kMaxSteps));
   std::ranges::sort(window, {}, [](const Record* r) { return r->event; });
   for (const Record* r : window) alert.steps.push_back(explain(*r));
-  if (sight.passed != nullptr) blame(e, *window.back(), sight);
+  if (sight.passed != nullptr) blame(context, e, *window.back(), sight);
   if (kind == AlertKind::code) blame_code(e, s);
   if (kind == AlertKind::other_kernel) name_kernel(e);
   ++s.alerts;
@@ -108,7 +108,7 @@ Status Detector::close(const trace::Context& context, Stream& s) {
 }
 
 // The episode is, among others, about the stretch that this record brought to its limit.
-void Detector::blame(Episode& e, const Record& record,
+void Detector::blame(const trace::Context& context, Episode& e, const Record& record,
                      const model::VolumeWatch::Sight& sight) const {
   const model::Stretch& stretch = *sight.passed;
   const model::Amounts& usual = *learned_.norm.most(stretch.kind);
@@ -128,7 +128,11 @@ void Detector::blame(Episode& e, const Record& record,
   if (alert.excess) return;
   alert.excess = Excess{stretch.kind.whose,       static_cast<model::Quantity>(worst),
                         stretch.amounts[worst],   usual[worst],
-                        (*stretch.limits)[worst], record.time - stretch.first_time};
+                        (*stretch.limits)[worst], record.time - stretch.first_time,
+                        trace::ProcessKind::unknown};
+  if (record.process < context.processes.size()) {
+    alert.excess->actor = context.processes[record.process].kind;
+  }
   if (alert.kind != AlertKind::volume) return;
   alert.first_event = stretch.first_event;
   alert.first_time = stretch.first_time;

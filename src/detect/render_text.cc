@@ -9,13 +9,23 @@
 namespace iovm::detect {
 namespace {
 
+// Of what has no number in the guest.
+std::string_view what_is(trace::ProcessKind kind) {
+  switch (kind) {
+    case trace::ProcessKind::address_space:
+      return "address space";
+    case trace::ProcessKind::interrupt:
+      return "interrupt";
+    default:
+      return "process";
+  }
+}
+
 std::string process_text(std::uint32_t process, const trace::GuestProcess& info) {
   if (process >= trace::kFirstUnknown) {
     return std::string(trace::name_of(static_cast<trace::Unknown>(process)));
   }
-  bool bare = info.kind == trace::ProcessKind::address_space;
-  if (info.pid < 0)
-    return iovm::format("{} {}", bare ? "address space" : "process", escape_terminal(info.comm));
+  if (info.pid < 0) return iovm::format("{} {}", what_is(info.kind), escape_terminal(info.comm));
   return iovm::format("{} ({})", escape_terminal(info.comm), info.pid);
 }
 
