@@ -52,7 +52,8 @@ std::uint32_t unit_of(const DeviceType& type, Space space, std::uint64_t number)
 
 std::string unit_text(const DeviceType& type, std::uint32_t unit) {
   const DeviceRow* row = DeviceTable::built_in().find(type);
-  std::string_view name = row != nullptr && row->units ? row->units->name : "unit";
+  std::string_view name = "unit";
+  if (row != nullptr && row->units) name = row->units->name;
   return iovm::format("{} {}", name, unit - 1);
 }
 
