@@ -53,7 +53,8 @@ Status narrow(TruthAttack& attack, std::string_view word) {
   } else if (word.starts_with("device=") && word.size() > 7) {
     attack.device = word.substr(7);
   } else {
-    return input_error(format("expected cr3=HEX, code=HEX-HEX, device=KEY or user, found {}", quoted(word)));
+    return input_error(
+        format("expected cr3=HEX, code=HEX-HEX, device=KEY or user, found {}", quoted(word)));
   }
   return {};
 }

@@ -26,10 +26,10 @@ struct TruthAttack {
   std::string name;
   std::uint64_t first = 0;
   std::uint64_t last = 0;
-  std::optional<std::uint64_t> cr3;   // the address space, as model::address_space has it
+  std::optional<std::uint64_t> cr3;  // the address space, as model::address_space has it
   std::optional<std::pair<std::uint64_t, std::uint64_t>> code;  // where its instructions lie
-  std::optional<std::string> device;  // model::device_key
-  bool user = false;                  // only what code in user space does
+  std::optional<std::string> device;                            // model::device_key
+  bool user = false;                                            // only what code in user space does
 
   bool is_in(std::string_view path) const;
 };

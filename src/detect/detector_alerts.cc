@@ -126,9 +126,9 @@ void Detector::blame(const trace::Context& context, Episode& e, const Record& re
   }
   Alert& alert = e.alert;
   if (alert.excess) return;
-  alert.excess = Excess{stretch.kind.whose,       static_cast<model::Quantity>(worst),
-                        stretch.amounts[worst],   usual[worst],
-                        (*stretch.limits)[worst], record.time - stretch.first_time,
+  alert.excess = Excess{stretch.kind.whose,         static_cast<model::Quantity>(worst),
+                        stretch.amounts[worst],     usual[worst],
+                        (*stretch.limits)[worst],   record.time - stretch.first_time,
                         trace::ProcessKind::unknown};
   if (record.process < context.processes.size()) {
     alert.excess->actor = context.processes[record.process].kind;

@@ -277,8 +277,8 @@ bool Parser::units(const std::vector<std::string_view>& words) {
   if (!name || space == std::end(kSpaces) || !first || !step || *step == 0) return false;
   if (!times || *times < 1 || *times > kMaxTimes) return false;
   for (const Current& current : current_) {
-    devices_[current.device].units =
-        Units{*name, space->space, *first + current.base, *step, static_cast<std::uint32_t>(*times)};
+    devices_[current.device].units = Units{*name, space->space, *first + current.base, *step,
+                                           static_cast<std::uint32_t>(*times)};
   }
   return true;
 }

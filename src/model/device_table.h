@@ -61,8 +61,8 @@ struct Part {
 };
 
 // Parts of a device that work by themselves and at the same time, each with a block of registers of
-// its own: the ports of a disk controller, which a kernel drives from a thread each. So what they do
-// has an order by part only.
+// its own: the ports of a disk controller, which a kernel drives from a thread each. So what they
+// do has an order by part only.
 struct Units {
   std::string name;  // "port"
   Space space = Space::port;

@@ -163,7 +163,8 @@ const Meaning& Tokenizer::Impl::learn(const Event& event, std::uint64_t access, 
   }
   Meaning meaning;
   meaning.way = plan.way;
-  meaning.device = static_cast<std::uint16_t>(devices_({plan.base.device, event.vm, plan.place, plan.unit}));
+  meaning.device =
+      static_cast<std::uint16_t>(devices_({plan.base.device, event.vm, plan.place, plan.unit}));
   latches_.resize(devices().size());
   if (plan.way == Way::plain) {
     meaning.what = alphabet_.intern(plan.base);

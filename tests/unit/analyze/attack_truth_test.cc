@@ -49,7 +49,8 @@ TEST(AttackTruth, WhatIsWrongIsSaidWithItsLine) {
   EXPECT_THAT(error_of("a venom 1 two\n"), HasSubstr("found \"two\""));
   EXPECT_THAT(error_of("a venom 9 2\n"), HasSubstr("the last event (2) is before the first (9)"));
   EXPECT_THAT(error_of("a venom 1 2 cr3=xyz\n"), HasSubstr("hexadecimal number after cr3="));
-  EXPECT_THAT(error_of("a venom 1 2 device=\n"), HasSubstr("expected cr3=HEX, code=HEX-HEX, device=KEY or user"));
+  EXPECT_THAT(error_of("a venom 1 2 device=\n"),
+              HasSubstr("expected cr3=HEX, code=HEX-HEX, device=KEY or user"));
   for (const char* code : {"", "12", "12-", "-12", "1x-2", "20-10"}) {
     EXPECT_THAT(error_of(std::string("a venom 1 2 code=") + code + "\n"),
                 HasSubstr("expected code=HEX-HEX, the lower address first"));

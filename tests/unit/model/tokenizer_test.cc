@@ -177,8 +177,7 @@ TEST_F(TokenizerTest, ThePortsOfADiskControllerHaveStreamsOfTheirOwn) {
   EXPECT_NE(first, whole);
   EXPECT_NE(first, third);
   EXPECT_EQ(tokenizer.devices()[third].type, tokenizer.devices()[whole].type);
-  EXPECT_EQ(describe(tokenizer.devices()[third]),
-            "PCI 00:1f.2 Intel ICH9 AHCI controller, port 2");
+  EXPECT_EQ(describe(tokenizer.devices()[third]), "PCI 00:1f.2 Intel ICH9 AHCI controller, port 2");
   guest.load(0xfebd0138);
   EXPECT_EQ(last().device, first);
   guest.load(0xfebd000c);
