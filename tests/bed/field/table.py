@@ -22,7 +22,7 @@ SERIAL = "0x3f8"
 RATE = "5000/day"
 MODELS = ("one", "both", "rate")
 GRACE = 50  # events after an attack in which an alarm is still its own
-BEGIN = re.compile(r"@begin (\S+) (user|module|driver) pid=\d+ cr3=(\w+) code=(\w+)-(\w+) device=(\S+)\r?\n")
+BEGIN = re.compile(r"@begin (\S+) (user|module|driver) pid=\d+ cr3=(\w+) code=(\w+)-(\w+) device=([0-9a-f]{4}:[0-9a-f]{4}|-)")
 COLUMN = {name: i for i, name in enumerate("t_ns vcpu pid comm kind dir addr size value cr3 rip count cpl".split())}
 
 
