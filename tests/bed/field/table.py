@@ -26,7 +26,7 @@ BEGIN = re.compile(r"@begin (\S+) (user|module|driver) pid=\d+ cr3=(\w+) code=(\
 COLUMN = {name: i for i, name in enumerate("t_ns vcpu pid comm kind dir addr size value cr3 rip count cpl".split())}
 
 
-class Attack(collections.namedtuple("Attack", "name how first last cr3 code device")):
+class Attack(collections.namedtuple("Attack", "name how first last cr3 code device numbers")):
     def truth(self):
         """What narrows its accesses down, for iovm eval."""
         return {"user": f"cr3={self.cr3} user", "module": f"code={'-'.join(self.code)}", "driver": f"cr3={self.cr3} device={self.device}"}[self.how]
@@ -65,13 +65,14 @@ class Lab:
 
     def attacks(self, trace):
         """By what the guest wrote to its UART: text, and the number of the event of each character."""
-        text, numbers, number = [], [], -1
+        text, numbers, number, events = [], [], -1, {}
         listing = subprocess.run([self.iovm, "dump", "--format", "events", trace], capture_output=True, text=True, check=True).stdout
         for line in listing.splitlines():
             if line.startswith("#"):
                 continue
             number += 1
             words = line.split()
+            events[number] = words
             if words[4] == "pio" and words[5] == "w" and words[6] == SERIAL:
                 text.append(chr(int(words[8], 16) & 0xff))
                 numbers.append(number)
@@ -79,8 +80,10 @@ class Lab:
         for begin in BEGIN.finditer(text):
             name, how, cr3, code_first, code_last, device = begin.groups()
             end = text.find(f"@end {name}", begin.end())
-            yield Attack(name, how, numbers[begin.end() - 1] + 1, numbers[end] - 1 if end >= 0 else number, cr3,
-                         (code_first, code_last), device)
+            first, last = numbers[begin.end() - 1] + 1, numbers[end] - 1 if end >= 0 else number
+            attack = Attack(name, how, first, last, cr3, (code_first, code_last), device, [])
+            attack.numbers.extend(n for n in range(first, last + 1) if how != "driver" and n in events and attack.owns(events[n]))
+            yield attack
 
     def judge(self, model, normal, trace, attacks):
         truth = self.work / "truth"
@@ -130,10 +133,21 @@ def found(outcome, attack, alerts):
     return bool(outcome["alerts"]) and any(a["iovm"]["window"]["alarm"] <= attack.last + GRACE for a in about(alerts, attack, outcome))
 
 
-def cell(outcome, is_found):
-    if not is_found:
-        return "not found"
-    return "open before" if not outcome["accesses_to_alarm"] else str(outcome["accesses_to_alarm"])
+def by_rule(attack, outcome, alerts):
+    """After how many of its accesses a rule hit, which iovm eval does not ask; nothing if none did."""
+    alarms = [a["iovm"]["window"]["alarm"] for a in about(alerts, attack, outcome) if a["iovm"]["alert_kind"] == "rule"]
+    return sum(n <= min(alarms) for n in attack.numbers) if alarms else None
+
+
+def cell(attack, outcome, alerts):
+    """After how many accesses it was found, by a rule or by the model; and in words."""
+    rule = by_rule(attack, outcome, alerts) if attack.numbers else None
+    after = outcome["accesses_to_alarm"] if found(outcome, attack, alerts) else None
+    if rule and (after is None or rule < after):
+        return rule, f"{rule}, rule"
+    if after is None:
+        return None, "not found"
+    return after, str(after or "open before")
 
 
 def by_itself(lab, model, trace, attack, totals):
@@ -158,11 +172,11 @@ def machine_rows(lab, machine, totals, show):
             cells = []
             for which, result in results.items():
                 outcome = result["each"][i]
-                hit = found(outcome, attack, alerts[which])
-                cells.append(cell(outcome, hit))
-                totals["found", which, attack.how] += hit
-                if hit and outcome["accesses_to_alarm"] and attack.how != "driver":
-                    totals.delays[which].append(outcome["accesses_to_alarm"])
+                after, words = cell(attack, outcome, alerts[which])
+                cells.append(words)
+                totals["found", which, attack.how] += after is not None
+                if after and attack.how != "driver":
+                    totals.delays[which].append(after)
             totals["attacks", attack.how] += 1
             cells.append(by_itself(lab, models["rate"], trace, attack, totals))
             rows.append(f"| {trace.stem} | {attack.name} | {attack.how} | {outcome['accesses']} | {' | '.join(cells)} | {kinds(about(alerts['one'], attack, result['each'][i]))} |")
@@ -170,7 +184,8 @@ def machine_rows(lab, machine, totals, show):
             totals["false", which] += result["false_alerts"]
             totals["spaced"] += result["address_space_known"]
             totals["named"] += result["address_space_named"]
-        totals.false_rows.append(f"| {trace.stem} | {' | '.join(str(r['false_alerts']) for r in results.values())} |")
+        before = {which: sum(a["iovm"]["window"]["alarm"] < attacks[0].first for a in alerts[which]) for which in models}
+        totals.false_rows.append(f"| {trace.stem} | " + " | ".join(f"{before[w]} and {r['false_alerts'] - before[w]}" for w, r in results.items()) + " |")
         if show:
             show_alerts(f"{trace.stem} by {machine}-1", alerts["one"], attacks)
     for trained, judged in ((1, 2), (2, 1)):
@@ -213,7 +228,7 @@ def page(rows, totals):
     out += [f"Found by the three models: {'; '.join(parts)}. Median accesses to the alarm, by registers: {medians}. Alone",
             f"{totals['alone']} of {totals['attacks', 'user'] + totals['attacks', 'module']} are found.",
             f"{totals['named']} of {totals['spaced']} alerts of attacks name the attacking address space.", "",
-            "Alerts that hold no access of an attack:", "", f"| recording | one boot | two boots | {RATE} |", "|---|---|---|---|", *totals.false_rows, ""]
+            "Alerts that hold no access of an attack, before the first attack and since (a driver that finds its device broken, and what the kernel", "says of it on its console):", "", f"| recording | one boot | two boots | {RATE} |", "|---|---|---|---|", *totals.false_rows, ""]
     return "\n".join(out)
 
 
