@@ -101,12 +101,12 @@ TEST_F(HardCase, APartOfADeviceForEachThread) {
     std::mt19937 random(seed);
     std::vector<int> done(6);
     for (int left = 6; left > 0;) {
-      unsigned which = random() % 6;
+      std::size_t which = random() % 6;
       if (done[which] >= 40) continue;
-      std::uint32_t port = kBar + 0x100 + 0x80 * which;
-      for (unsigned burst = 1 + random() % 3; burst > 0 && done[which] < 40; --burst) {
+      std::uint64_t port = kBar + 0x100 + 0x80 * which;
+      for (std::size_t burst = 1 + random() % 3; burst > 0 && done[which] < 40; --burst) {
         int step = done[which]++;
-        if (step % 4 == 0) machine.store(port + 0x2c, 0x300 + (step == 0));
+        if (step % 4 == 0) machine.store(port + 0x2c, step == 0 ? 0x301 : 0x300);
         if (step % 4 != 0) machine.load(port + (step % 4 == 1 ? 0x2c : 0x28));
       }
       left -= done[which] >= 40 ? 1 : 0;
