@@ -7,7 +7,7 @@ usage: check_includes.py SOURCE_DIR
  1. src/A may include src/B only if the diagram says so (directly or through others), and the link
     lines of CMakeLists.txt say the same.
  2. A third-party header is included by one .cc of a folder that owns the library; never by a header.
- 3. Every source file starts with its SPDX licence; kmod/, the test's guest module and the BPF program are GPL-2.0, all
+ 3. Every source file starts with its SPDX licence; kmod/, the tests' guest modules and the BPF program are GPL-2.0, all
     else Apache-2.0.
  4. No source file is longer than LONGEST lines.
 """
@@ -64,7 +64,7 @@ def check_file(root, path, problems, owners):
     name = path.relative_to(root).as_posix()
     lines = path.read_text(encoding="utf-8").splitlines()
     in_kernel = name.startswith(("kmod/", "src/record/bpf/"))
-    wants_gpl = in_kernel or name.startswith("tests/bed/jobs/")
+    wants_gpl = in_kernel or name.startswith(("tests/bed/jobs/", "tests/bed/field/module/"))
     licence = "GPL-2.0" if wants_gpl else "Apache-2.0"
     if not lines or licence not in "".join(lines[:2]) or "SPDX-License-Identifier" not in "".join(lines[:2]):
         problems.append(f"{name}:1: no 'SPDX-License-Identifier: {licence}' at the top")

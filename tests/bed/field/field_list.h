@@ -3,7 +3,7 @@
 #ifndef IOVM_FIELD_LIST_H
 #define IOVM_FIELD_LIST_H
 
-#include "field_ops.h"
+#include "module/field_ops.h"
 
 /* Says why on stderr, and ends. */
 _Noreturn void die(const char* format, ...);

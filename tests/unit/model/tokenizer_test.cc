@@ -172,7 +172,7 @@ TEST_F(TokenizerTest, ThePortsOfADiskControllerHaveStreamsOfTheirOwn) {
   DeviceIndex whole = last().device;
   guest.load(0xfebd0110);
   DeviceIndex first = last().device;
-  guest.store(0xfebd0298, 6);
+  guest.store(0xfebd0218, 6);
   DeviceIndex third = last().device;
   EXPECT_NE(first, whole);
   EXPECT_NE(first, third);

@@ -16,7 +16,7 @@
 #include <linux/uaccess.h>
 #include <asm/special_insns.h>
 
-#include "../field_ops.h"
+#include "field_ops.h"
 
 static void port_access(const struct field_op *op)
 {
