@@ -101,6 +101,7 @@ class Parser {
   struct Repeat {
     std::uint64_t step = 0;
     std::uint64_t times = 1;
+    std::uint64_t from = 0;  // number of the first
   };
 
   bool device(const std::vector<std::string_view>& words);
@@ -194,7 +195,7 @@ bool Parser::registers(const std::vector<std::string_view>& words) {
 bool Parser::options(const std::vector<std::string_view>& words, RegisterRow& row, Repeat& repeat) {
   for (std::size_t i = 4; i < words.size(); i += 2) {
     if (i + 1 == words.size()) return false;
-    auto value = number(words[i + 1], words[i] == "times" ? 10 : 16);
+    auto value = number(words[i + 1], words[i] == "times" || words[i] == "from" ? 10 : 16);
     if (!value) return false;
     if (words[i] == "mask") {
       row.value_mask = *value;
@@ -206,6 +207,8 @@ bool Parser::options(const std::vector<std::string_view>& words, RegisterRow& ro
       repeat.step = *value;
     } else if (words[i] == "times" && *value >= 1 && *value <= kMaxTimes && repeat.step != 0) {
       repeat.times = *value;
+    } else if (words[i] == "from" && *value <= kMaxTimes && repeat.times > 1) {
+      repeat.from = *value;
     } else {
       return false;
     }
@@ -228,7 +231,7 @@ bool Parser::add(const RegisterRow& row, const Repeat& repeat) {
       one.first += to.base + i * repeat.step;
       one.last += to.base + i * repeat.step;
       std::size_t hash = one.name.find('#');
-      if (hash != std::string::npos) one.name.replace(hash, 1, iovm::format("{}", i));
+      if (hash != std::string::npos) one.name.replace(hash, 1, iovm::format("{}", repeat.from + i));
       auto& known = devices_[to.device].registers;
       if (std::ranges::any_of(known, [&](const auto& k) { return clashes(one, k); })) return false;
       known.push_back(std::move(one));

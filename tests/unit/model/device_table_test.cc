@@ -66,10 +66,13 @@ TEST(DeviceTableTest, RegistersAreFoundByAddressIndexAndSize) {
   EXPECT_EQ(find_register(pc_device(PcDevice::cmos), Space::port, 0x71, 1, 0x0b).name,
             "status register B");
   EXPECT_FALSE(find_register(pc_device(PcDevice::cmos), Space::port, 0x71, 1, 0x7e).listed());
-  DeviceType pcnet{Bus::pci, 0x1022, 0x2000}, ahci{Bus::pci, 0x8086, 0x2922};
+  DeviceType pcnet{Bus::pci, 0x1022, 0x2000}, ahci{Bus::pci, 0x8086, 0x2922},
+      xhci{Bus::pci, 0x1b36, 0xd};
   EXPECT_EQ(find_register(pcnet, Space::bar0, 0x14, 4).role, Role::index);
   EXPECT_EQ(find_register(pcnet, Space::bar1, 0x14, 2).role, Role::data);
   EXPECT_EQ(find_register(ahci, Space::bar5, 0x198).name, "port 1 command (CMD)");
+  EXPECT_EQ(find_register(xhci, Space::bar0, 0x2000).name, "command doorbell");
+  EXPECT_EQ(find_register(xhci, Space::bar0, 0x2004).name, "device 1 doorbell");
 }
 
 TEST(DeviceTableTest, WhatIsTheSameForAVendorIsFoundForItsDevices) {
@@ -112,10 +115,10 @@ TEST(DeviceTableTest, WhatCannotBeMeantIsRefused) {
        {"port 10 data\n", "prt 10 data \"x\"\n", "port 20-10 data \"x\"\n", "port 1g data \"x\"\n",
         "port 10 data \"x\" latch 8\n", "port 10 data \"x\" mask\n", "port 10[ data \"x\"\n",
         "port 10 data \"x\"\nport 10 data \"y\"\n", "port 10-1f data \"x\"\nport 18 data \"y\"\n",
-        "port 10 data \"x\" every 2 times 129\n", "device pc 1 b \"B\"\n", "moves 40 mask ff\n",
-        "units part port 10 every 8 times 2\n", "units \"part\" prt 10 every 8 times 2\n",
-        "units \"part\" port 10 every 0 times 2\n", "units \"part\" port 10 every 8 times 0\n",
-        "units \"part\" port 10 every 8\n"}) {
+        "port 10 data \"x\" every 2 times 129\n", "port 10 data \"x\" from 1\n",
+        "device pc 1 b \"B\"\n", "moves 40 mask ff\n", "units part port 10 every 8 times 2\n",
+        "units \"part\" prt 10 every 8 times 2\n", "units \"part\" port 10 every 0 times 2\n",
+        "units \"part\" port 10 every 8 times 0\n", "units \"part\" port 10 every 8\n"}) {
     EXPECT_NE(error_of(device + line), "") << line;
   }
   EXPECT_NE(error_of("port 10 data \"x\"\n"), "");
