@@ -33,12 +33,6 @@ StreamIndex StreamMap::look_up(const Key& key) {
   }
   last_key_ = key;
   last_ = it->second;
-  auto device = static_cast<std::uint32_t>(key.place);
-  // The last number is that of all devices for which there was none left, of whatever VM.
-  if (kind_ == StreamKind::device && device + std::size_t{1} < kMaxDevices) {
-    if (device >= of_device_.size()) of_device_.resize(device + std::size_t{1}, kNone);
-    of_device_[device] = last_;
-  }
   return last_;
 }
 

@@ -53,8 +53,6 @@ class StreamMap {
   // `context`: of the recording, as far as it was read.
   StreamIndex operator()(const trace::Event& event, DeviceIndex device,
                          const trace::Context& context) {
-    bool known = device < of_device_.size() && of_device_[device] != kNone;
-    if (known) return of_device_[device];
     Key key{static_cast<std::uint64_t>(event.vm) << 32 | part_of(event, device)};
     if (kind_ == StreamKind::device_process) key.actor = kernel_or_process_of(event, context);
     if (key == last_key_) return last_;
@@ -96,14 +94,11 @@ class StreamMap {
   }
   StreamIndex look_up(const Key& key);
 
-  static constexpr StreamIndex kNone = ~StreamIndex{0};
-
   StreamKind kind_;
   Key last_key_{~std::uint64_t{0}};  // that of no stream
   StreamIndex last_ = 0;
   std::unordered_map<Key, StreamIndex, KeyHash> index_;
   std::vector<Stream> streams_;
-  std::vector<StreamIndex> of_device_;  // of StreamKind::device; a device is of one VM
 };
 
 }  // namespace iovm::model
