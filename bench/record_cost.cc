@@ -114,7 +114,7 @@ class Bench {
     if (recorder == 0) {
       if (!std::freopen("/dev/null", "w", stderr)) std::abort();
       ::execlp("perf", "perf", "record", "-q", "-e",
-               "syscalls:sys_enter_getpriority,syscalls:sys_enter_setpriority", "-o", path.c_str(),
+               "syscalls:sys_enter_ioprio_get,syscalls:sys_enter_ioprio_set", "-o", path.c_str(),
                "-p", std::to_string(vm.pid()).c_str(), static_cast<char*>(nullptr));
       std::_Exit(127);
     }

@@ -43,8 +43,8 @@ class ScratchFolder {
   std::string path_;
 };
 
-// The tracing directory in which getpriority is kvm_pio and setpriority is kvm_mmio; nothing where
-// this process may not trace system calls.
+// The tracing directory in which ioprio_get is kvm_pio and ioprio_set is kvm_mmio (hardly a program
+// makes those calls); nothing where this process may not trace system calls.
 inline std::optional<Tracefs> pretend_tracefs(const std::string& folder) {
   auto real = Tracefs::find();
   if (!real) return std::nullopt;
@@ -59,12 +59,12 @@ inline std::optional<Tracefs> pretend_tracefs(const std::string& folder) {
         << fields << "\nprint fmt: \"\"\n";
     return true;
   };
-  bool made = make("kvm_pio", "getpriority",
+  bool made = make("kvm_pio", "ioprio_get",
                    "\tfield:u8 size;\toffset:16;\tsize:1;\tsigned:0;\n"
                    "\tfield:u16 port;\toffset:24;\tsize:2;\tsigned:0;\n"
                    "\tfield:u16 val;\toffset:26;\tsize:2;\tsigned:0;\n"
                    "\tfield:u32 rw;\toffset:28;\tsize:4;\tsigned:0;\n") &&
-              make("kvm_mmio", "setpriority",
+              make("kvm_mmio", "ioprio_set",
                    "\tfield:u8 type;\toffset:16;\tsize:1;\tsigned:0;\n"
                    "\tfield:u64 gpa;\toffset:24;\tsize:8;\tsigned:0;\n"
                    "\tfield:u32 len;\toffset:32;\tsize:4;\tsigned:0;\n"
@@ -74,10 +74,10 @@ inline std::optional<Tracefs> pretend_tracefs(const std::string& folder) {
 
 // In the child: one "exit".
 inline void pretend_in(std::uint16_t port, std::uint16_t value) {
-  ::syscall(SYS_getpriority, 0x101L, static_cast<long>(port) | static_cast<long>(value) << 16);
+  ::syscall(SYS_ioprio_get, 0x101L, static_cast<long>(port) | static_cast<long>(value) << 16);
 }
 inline void pretend_mmio(int type, std::uint64_t gpa, std::uint32_t length, std::uint32_t value) {
-  ::syscall(SYS_setpriority, 0x100L | type, static_cast<long>(gpa),
+  ::syscall(SYS_ioprio_set, 0x100L | type, static_cast<long>(gpa),
             static_cast<long>(length) | static_cast<long>(value) << 32);
 }
 
