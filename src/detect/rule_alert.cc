@@ -27,7 +27,18 @@ Step step_of(const Mark& mark, const model::Alphabet& alphabet) {
   return step;
 }
 
+// An access may be both the first and the last of its step.
+bool is_again(std::span<const Mark> marks, std::size_t i) {
+  return i > 0 && marks[i].event == marks[i - 1].event;
+}
+
 }  // namespace
+
+std::uint64_t accesses_of(const Rule& rule) {
+  std::uint64_t count = 0;
+  for (const RuleStep& step : rule.steps) count += step.count;
+  return count;
+}
 
 Alert rule_alert(const Rule& rule, const RuleSet& set, std::span<const Mark> marks,
                  const model::Alphabet& alphabet) {
@@ -45,7 +56,7 @@ Alert rule_alert(const Rule& rule, const RuleSet& set, std::span<const Mark> mar
   alert.first_time = marks.front().time;
   alert.alarm_event = alert.last_event = marks.back().event;
   alert.alarm_time = alert.last_time = marks.back().time;
-  for (const RuleStep& step : rule.steps) alert.events += step.count;
+  alert.events = accesses_of(rule);
   for (const Mark& mark : marks) {
     if (!alert.steps.empty() && alert.steps.back().event == mark.event) continue;
     alert.steps.push_back(step_of(mark, alphabet));
@@ -68,11 +79,14 @@ void RuleEpisode::count(std::uint32_t process, std::uint64_t cr3) {
   if (cr3 != 0) spaces_.count(cr3, 1);
 }
 
-void RuleEpisode::again(std::span<const Mark> marks, std::uint64_t time) {
+void RuleEpisode::again(std::uint64_t accesses, std::span<const Mark> marks, std::uint64_t time) {
   ++alert_.rule->hits;
+  alert_.events += accesses;
   alert_.last_event = marks.back().event;
   alert_.last_time = std::max(alert_.last_time, time);
-  for (const Mark& mark : marks) count(mark.process, mark.cr3);
+  for (std::size_t i = 0; i < marks.size(); ++i) {
+    if (!is_again(marks, i)) count(marks[i].process, marks[i].cr3);
+  }
 }
 
 void RuleEpisode::tell_actors(const trace::Context& context) {

@@ -19,6 +19,8 @@ namespace iovm::detect {
 // All of it but whose stream it is.
 Alert rule_alert(const Rule& rule, const RuleSet& set, std::span<const Mark> marks,
                  const model::Alphabet& alphabet);
+// How many accesses the steps of a rule are.
+std::uint64_t accesses_of(const Rule& rule);
 // "<first 8 digits of the trace id>-<number of the first event>-<rule>"
 std::string rule_alert_id(const Alert& alert);
 
@@ -27,8 +29,8 @@ class RuleEpisode {
   explicit RuleEpisode(Alert alert);
 
   Alert& alert() { return alert_; }
-  // The rule has hit again.
-  void again(std::span<const Mark> marks, std::uint64_t time);
+  // The rule has hit again, with so many accesses.
+  void again(std::uint64_t accesses, std::span<const Mark> marks, std::uint64_t time);
   // Who did the steps so far, into the alert.
   void tell_actors(const trace::Context& context);
   // From then on a hit is a new alert.

@@ -58,7 +58,7 @@ const std::vector<Asking>& RuleAsking::candidates(const model::DeviceType& devic
     auto all = static_cast<std::uint32_t>((std::uint64_t{1} << rule.patterns.size()) - 1);
     std::uint32_t patterns =
         those(all, rule, [&](const AccessPattern& p) { return can_be_on(p, device); });
-    if (patterns != 0) out.push_back({i, patterns, bit_of(i)});
+    if (patterns != 0) out.push_back({i, patterns, 0, bit_of(i)});
   }
   return out;
 }
@@ -72,6 +72,8 @@ RuleAsking::List RuleAsking::ask(const model::Operation& operation, model::CodeC
     asking.patterns = those(asking.patterns, rule,
                             [&](const AccessPattern& p) { return can_match(p, o, reg, code); });
     if (asking.patterns == 0) continue;
+    asking.selected = those(asking.patterns, rule,
+                            [&](const AccessPattern& p) { return means_selected(p, o, reg); });
     if ((asking.patterns & rule.steps.front().want) != 0) asking.interest |= kFirstStep;
     out.interest |= asking.interest;
     out.rules.push_back(asking);

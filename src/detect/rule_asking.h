@@ -30,6 +30,7 @@ inline RuleBits bit_of(std::uint32_t rule) {
 struct Asking {
   std::uint32_t rule = 0;
   std::uint32_t patterns = 0;
+  std::uint32_t selected = 0;  // of these, those whose value is behind an index (means_selected)
   RuleBits interest = 0;  // it can make something of the symbol while one of these is under way
 };
 

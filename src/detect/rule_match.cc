@@ -68,6 +68,11 @@ bool can_be_on(const AccessPattern& p, const DeviceType& device) {
          });
 }
 
+bool means_selected(const AccessPattern& p, const Operation& o, const model::Register& reg) {
+  return !p.register_name.empty() && o.has(Mark::index) && o.space != Space::config &&
+         reg.role == model::Role::index && !matches_name(p.register_name, reg.name);
+}
+
 bool can_match(const AccessPattern& p, const Operation& o, const model::Register& reg,
                model::CodeClass code) {
   if (p.direction && *p.direction != o.direction) return false;

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "detect/rule.h"
+#include "model/access_plan.h"
 #include "model/symbol.h"
 
 namespace iovm::detect {
@@ -20,10 +21,16 @@ bool can_be_on(const AccessPattern& pattern, const model::DeviceType& device);
 bool can_match(const AccessPattern& pattern, const model::Operation& operation,
                const model::Register& reg, model::CodeClass code);
 
+// Whether the pattern names what an index register selects, and the operation selects it and writes
+// it in one access: its value is behind the index then.
+bool means_selected(const AccessPattern& pattern, const model::Operation& operation,
+                    const model::Register& reg);
+
 // Whether the event is meant, of which can_match() is true.
-inline bool matches(const AccessPattern& pattern, const trace::Event& event) {
+inline bool matches(const AccessPattern& pattern, const trace::Event& event, bool selected) {
   if (!pattern.values.any()) {
-    if (!event.has(trace::Field::value) || !pattern.values.has(event.value)) return false;
+    std::uint64_t value = selected ? event.value >> model::kPairShift : event.value;
+    if (!event.has(trace::Field::value) || !pattern.values.has(value)) return false;
   }
   if (pattern.misaligned && (event.size < 2 || event.address % event.size == 0)) return false;
   return true;

@@ -87,7 +87,7 @@ Status RuleWatch::look(const Sight& s) {
   for (const Asking& a : asking_.of(s.event, s.token, s.tokenizer.alphabet())) {
     if ((a.interest & attempts_.on(s.token.device)) == 0) continue;
     if (stopper != nullptr && rules_->rules[a.rule].id == stopper->id) continue;
-    std::uint32_t patterns = meant(rules_->rules[a.rule], a.patterns, s);
+    std::uint32_t patterns = meant(rules_->rules[a.rule], a, s);
     if (patterns == 0) continue;
     if (auto ok = advance(a.rule, patterns, s); !ok) return ok;
   }
@@ -95,12 +95,13 @@ Status RuleWatch::look(const Sight& s) {
 }
 
 // Of the patterns that ask for the symbol, those that mean this very event.
-std::uint32_t RuleWatch::meant(const Rule& rule, std::uint32_t patterns, const Sight& s) const {
+std::uint32_t RuleWatch::meant(const Rule& rule, const Asking& asking, const Sight& s) const {
   std::uint32_t out = 0;
-  for (std::uint32_t rest = patterns; rest != 0; rest &= rest - 1) {
+  for (std::uint32_t rest = asking.patterns; rest != 0; rest &= rest - 1) {
     const AccessPattern& pattern = rule.patterns[static_cast<std::size_t>(std::countr_zero(rest))];
+    std::uint32_t bit = rest & (~rest + 1);
     if (pattern.stray && !is_stray(s.event)) continue;
-    if (matches(pattern, s.event)) out |= rest & (~rest + 1);
+    if (matches(pattern, s.event, (asking.selected & bit) != 0)) out |= bit;
   }
   return out;
 }
@@ -145,7 +146,7 @@ Status RuleWatch::hit(std::uint32_t index, std::uint64_t key, std::span<const Ma
                       const Sight& s) {
   auto at = open_.find({index, key});
   if (at != open_.end()) {
-    at->second.again(marks, s.event.time);
+    at->second.again(accesses_of(rules_->rules[index]), marks, s.event.time);
     return {};
   }
   if (open_.size() >= kMostOpen) {

@@ -84,7 +84,7 @@ class RuleWatch {
     if (count < kLinuxFrom) ++count;
   }
   Status look(const Sight& sight);
-  std::uint32_t meant(const Rule& rule, std::uint32_t patterns, const Sight& sight) const;
+  std::uint32_t meant(const Rule& rule, const Asking& asking, const Sight& sight) const;
   Status advance(std::uint32_t rule, std::uint32_t meant, const Sight& sight);
   Status hit(std::uint32_t rule, std::uint64_t key, std::span<const Mark> marks,
              const Sight& sight);

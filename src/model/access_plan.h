@@ -16,6 +16,9 @@
 
 namespace iovm::model {
 
+// Index and value in one access: the value is above the index.
+inline constexpr unsigned kPairShift = 8;
+
 // What to do with an access to one address.
 enum class Way : std::uint8_t {
   plain,           // the symbol is known

@@ -200,7 +200,7 @@ Symbol Tokenizer::Impl::special(const Event& event, const Meaning& meaning, PciT
     case Way::pair:
       latch.value = index;
       latch.known = true;
-      return symbols_.by_index(meaning.what, index, event.value >> 8, event);
+      return symbols_.by_index(meaning.what, index, event.value >> kPairShift, event);
     case Way::indexed:
       if (!latch.known) break;
       return symbols_.by_index(meaning.what, latch.value, event.value, event);

@@ -309,6 +309,28 @@ TEST_F(RuleWatchTest, TheAlertNamesRuleSourcesTechniqueStepsAndProcess) {
   EXPECT_THAT(text, HasSubstr("One: rule one (critical), CVE-1, events 0-0, by ev\\x1bil (266)"));
 }
 
+TEST_F(RuleWatchTest, AnAlertCountsTheAccessesOfAllItsHitsAndEachOfThemOnce) {
+  for (int i = 0; i < 3; ++i) guest_.out(0x43, 1).in(0x40).in(0x40);
+  ASSERT_THAT(hits("step write pit value 1\nstep 2 times read pit"), SizeIs(1));
+  const Alert& alert = alerts_.all[0];
+  EXPECT_EQ(alert.rule->hits, 3U);
+  EXPECT_EQ(alert.events, 9U);
+  ASSERT_THAT(alert.actors, SizeIs(1));
+  EXPECT_EQ(alert.actors[0].events, 9U);
+  ASSERT_THAT(hits("step write pit value 1"), SizeIs(1));
+  EXPECT_EQ(alerts_.all[0].actors.at(0).events, 3U);
+}
+
+TEST_F(RuleWatchTest, AnIndexAndItsValueInOneAccessAreToldApart) {
+  std::string rule = "step write vga \"map mask\" value 0x05";
+  EXPECT_THAT(hits(rule), IsEmpty());
+  guest_.out(0x3c4, 0x0502, 2);
+  EXPECT_THAT(hits(rule), SizeIs(1));
+  EXPECT_THAT(hits("step write vga \"map mask\" value 0x02"), IsEmpty());
+  // Who names the index port means all that was written there.
+  EXPECT_THAT(hits("step write vga port 0x3c4 value 0x0502"), SizeIs(1));
+}
+
 TEST_F(RuleWatchTest, ASubtechniqueIsToldWithItsTechnique) {
   guest_.in(0x43);
   std::string lines = "step read pit";
