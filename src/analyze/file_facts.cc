@@ -243,10 +243,9 @@ std::string render_text(const TraceFacts& facts) {
   return text + describe_totals(census.events, census.lost) + "\n";
 }
 
-std::string render_json(const TraceFacts& facts) {
+void put(JsonWriter& json, const TraceFacts& facts) {
   const trace::TraceInfo& info = facts.context.info;
   const Census& census = facts.census;
-  JsonWriter json;
   json.begin_object().member("type", "trace").member("path", facts.path);
   json.member("id", trace::id_text(info.id)).member("source", info.source);
   json.member("tool", info.tool).member("host", info.host).member("kernel", info.kernel);
@@ -274,6 +273,11 @@ std::string render_json(const TraceFacts& facts) {
   put_counts(json, facts);
   put_attribution(json, facts);
   json.end_object();
+}
+
+std::string render_json(const TraceFacts& facts) {
+  JsonWriter json;
+  put(json, facts);
   return json.take() + "\n";
 }
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "analyze/census.h"
+#include "base/json.h"
 #include "base/result.h"
 #include "model/model_data.h"
 #include "trace/reader.h"
@@ -35,6 +36,8 @@ Result<TraceFacts> trace_facts(const std::string& path, const EventFilter& filte
 
 std::string render_text(const TraceFacts& facts);
 std::string render_json(const TraceFacts& facts);
+// The same as an object inside of another.
+void put(JsonWriter& json, const TraceFacts& facts);
 std::string render_text(const ModelFacts& facts);
 std::string render_json(const ModelFacts& facts);
 

@@ -21,9 +21,11 @@ struct Magic {
 };
 
 constexpr std::array kMagics = {
-    Magic{{"\x28\xb5\x2f\xfd", 4}, "a zstd file; unpack it first: zstd -dc FILE | iovm import -"},
-    Magic{{"\x1f\x8b", 2}, "a gzip file; unpack it first: zcat FILE | iovm import -"},
-    Magic{{"\xfd\x37\x7a\x58\x5a", 5}, "an xz file; unpack it first: xz -dc FILE | iovm import -"},
+    Magic{{"\x28\xb5\x2f\xfd", 4},
+          "a zstd file; unpack it first: zstd -dc FILE | iovm import - --from FORMAT"},
+    Magic{{"\x1f\x8b", 2}, "a gzip file; unpack it first: zcat FILE | iovm import - --from FORMAT"},
+    Magic{{"\xfd\x37\x7a\x58\x5a", 5},
+          "an xz file; unpack it first: xz -dc FILE | iovm import - --from FORMAT"},
     Magic{{"PERFILE2", 8}, "a perf.data file; import it with --from perf"},
     Magic{{"\x17\x08\x44tracing", 10}, "a trace.dat file; import it with --from trace-cmd"},
     Magic{{"\x7f"

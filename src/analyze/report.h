@@ -190,6 +190,7 @@ bool is_like(const ReportStep& a, const ReportStep& b);
 std::string time_text(const ReportAlert& alert, std::uint64_t time);
 // "1.2e-05" or "0.53": as much as one wants to read.
 std::string probability_text(double probability);
+std::string times_text(std::uint64_t count);  // "once", "3 times"
 
 std::string render_text(const Report& report);
 std::string render_json(const Report& report);

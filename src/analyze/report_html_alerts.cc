@@ -164,9 +164,9 @@ void put_nearest(const ReportAlert& alert, std::string& out) {
   if (!alert.nearest) return;
   out += format(
       "<h4>Beside the nearest normal sequence</h4>\n<p class=\"note\">Training saw the right one "
-      "{} times. What differs is marked.</p>\n<div class=\"wide\"><table class=\"beside\">\n"
+      "{}. What differs is marked.</p>\n<div class=\"wide\"><table class=\"beside\">\n"
       "<thead><tr><th>The guest</th><th>Normal</th></tr></thead>\n<tbody>\n",
-      alert.nearest->count);
+      times_text(alert.nearest->count));
   for (const AlignedStep& step : alert.nearest->steps) {
     out += format("<tr{}><td>{}</td><td>{}</td></tr>\n", step.same() ? "" : " class=\"differs\"",
                   html(short_text(step.seen, alert.device)),

@@ -145,7 +145,9 @@ std::string render_json(const Report& report) {
   }
   json.key("alerts").begin_array();
   for (const ReportAlert& alert : report.alerts) put_alert(json, alert);
-  json.end_array().member("left_out", report.left_out).end_object();
+  json.end_array().member("left_out", report.left_out);
+  if (!report.model && report.recording) put(json.key("recording"), *report.recording);
+  json.end_object();
   return json.take() + "\n";
 }
 

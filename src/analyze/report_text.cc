@@ -164,8 +164,8 @@ std::string steps_text(const ReportAlert& alert) {
 std::string nearest_text(const ReportAlert& alert) {
   if (!alert.nearest) return {};
   std::string out =
-      format("\n  the nearest normal sequence, seen {} times in training (- the guest, + normal)\n",
-             alert.nearest->count);
+      format("\n  the nearest normal sequence, seen {} in training (- the guest, + normal)\n",
+             times_text(alert.nearest->count));
   auto line = [&](std::string_view mark, const std::string& text) {
     if (text.empty()) return;
     out += wrapped(format("    {} ", mark), escape_terminal(short_text(text, alert.device)));
@@ -273,16 +273,21 @@ std::string timeline_text(const Census& census) {
 }  // namespace
 
 std::string render_text(const Report& report) {
-  if (!report.model && report.recording) {
-    return render_text(*report.recording) + "\n" + timeline_text(report.recording->census) +
-           "\nName a model with -m to be told what is abnormal in it.\n";
-  }
+  bool only_rules = !report.model && report.recording;
   std::string out;
+  if (only_rules) {
+    out = render_text(*report.recording) + "\n" + timeline_text(report.recording->census) + "\n";
+  }
   for (std::size_t i = 0; i < report.alerts.size(); ++i) {
     out += alert_text(report, i) + "\n";
   }
   if (report.left_out > 0)
     out += format("{} more alerts are not told; pick one with --alert\n", report.left_out);
+  if (only_rules) {
+    return out + (report.alerts.empty() ? "No known attack is in it. " : "") +
+           "Name a model with -m to be told what " + (report.alerts.empty() ? "" : "else ") +
+           "is abnormal in it.\n";
+  }
   if (report.alerts.empty()) out += "no alerts: nothing in it is abnormal to the model\n";
   if (report.recording)
     out += describe_totals(report.recording->census.events, report.recording->census.lost) + "\n";

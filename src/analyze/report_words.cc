@@ -100,8 +100,9 @@ std::string verdict(const Report& report) {
                                   counted(census.lost.all(), "event"));
   if (report.model) return format("Nothing in {} is abnormal to the model{}.", events, lost);
   auto duration = std::chrono::nanoseconds(census.last_time - census.first_time);
-  return format("{} in {}{}; without a model nobody can say what of it is abnormal.",
-                capital(events), describe_duration(duration), lost);
+  return format(
+      "{} in {}{}, and no known attack; without a model nobody can say what else is abnormal.",
+      capital(events), describe_duration(duration), lost);
 }
 
 std::vector<std::string> blind_spots(const Report& report) {
@@ -197,6 +198,10 @@ std::string time_text(const ReportAlert& alert, std::uint64_t time) {
   if (!alert.evidence || time < alert.evidence->start) return format("{} ns", time);
   std::uint64_t after = time - alert.evidence->start;
   return format("+{}.{:06} s", after / 1'000'000'000, after % 1'000'000'000 / 1000);
+}
+
+std::string times_text(std::uint64_t count) {
+  return count == 1 ? "once" : format("{} times", count);
 }
 
 std::string probability_text(double probability) {

@@ -82,8 +82,10 @@ Result<std::string_view> tell_format(const std::string& path) {
   if (!head) return std::move(head).error();
   std::string place = escape_terminal(path);
   if (!*head) {
-    return usage_error(format(
-        "{}: a pipe's format cannot be told without using it up; name it with --from", place));
+    return usage_error(
+        format("{}: a pipe's format cannot be told without using it up; name it with --from (perf, "
+               "trace-cmd, events or sequences)",
+               place));
   }
   const std::string& text = **head;
   std::string_view what = trace::describe_content(std::as_bytes(std::span(text)));

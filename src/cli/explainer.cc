@@ -77,6 +77,18 @@ Status Explainer::detect_in(const std::string& path) {
   return {};
 }
 
+// Without a model there are the rules of known attacks to go by.
+Status Explainer::match_in(const std::string& path) {
+  auto reader = trace::TraceReader::open(path);
+  if (!reader) return std::move(reader).error();
+  auto rules = detect::load_rules({}, true);
+  if (!rules) return std::move(rules).error();
+  ReportSink sink(report_);
+  detect::Incidents incidents(sink);
+  detect::RuleRun run(*std::move(rules), path, incidents);
+  return detect::run(**reader, run);
+}
+
 // What the report takes from the model: its sequences, and where its threshold is from.
 void Explainer::lend(model::ModelData data) {
   analyze::add_nearest(data, report_);
@@ -102,6 +114,8 @@ Status Explainer::explain_trace() {
   if (options_.model) {
     if (auto found = detect_in(options_.path); !found) return found;
     if (!again) return {};
+  } else if (again) {
+    if (auto matched = match_in(options_.path); !matched) return matched;
   }
   auto facts = analyze::trace_facts(options_.path, filter_);
   if (!facts) return std::move(facts).error();
@@ -211,8 +225,7 @@ Status Explainer::gather(bool alerts) {
 std::string Explainer::told() const {
   if (options_.page) return analyze::render_html(report_);
   if (!options_.json) return analyze::render_text(report_);
-  bool facts_only = !report_.model && report_.recording;
-  return facts_only ? analyze::render_json(*report_.recording) : analyze::render_json(report_);
+  return analyze::render_json(report_);
 }
 
 }  // namespace iovm::cli

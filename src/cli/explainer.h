@@ -40,6 +40,7 @@ class Explainer {
  private:
   Status explain_trace();
   Status detect_in(const std::string& path);
+  Status match_in(const std::string& path);
   Status read_alerts();
   void lend(model::ModelData data);
   Status look_into_traces();

@@ -50,7 +50,8 @@ std::string step_text(const Step& step) {
   std::string text =
       iovm::format("    {} {} ({:.1f} bits, {}", step.event, model::describe(step.operation),
                    step.bits, name_of(step.novelty));
-  if (!step.expected.empty()) {
+  // With nothing known before it all that is left is how frequent things are: no expectation.
+  if (!step.expected.empty() && !step.context.empty()) {
     const Expected& e = step.expected.front();
     text += iovm::format("; expected {}, {} of {} times", model::describe(e.operation), e.count,
                          step.context_count);

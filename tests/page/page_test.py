@@ -63,7 +63,7 @@ class Pages:
         return self.explain("clean", self.demo / "control.iovm", "-m", self.model)
 
     def unscored(self):
-        return self.explain("unscored", self.demo / "attack.iovm")
+        return self.explain("unscored", self.demo / "control.iovm")
 
     # A guest whose names are markup, and losses.
     def hostile(self):

@@ -308,7 +308,8 @@ TEST(EventsText, AnEmptyFileIsAnErrorAndAHeaderAloneIsNot) {
 }
 
 TEST(EventsText, APackedFileIsNamedWithTheWayToUnpackIt) {
-  EXPECT_THAT(parse("\x28\xb5\x2f\xfd rest").error, HasSubstr("zstd -dc"));
+  EXPECT_THAT(parse("\x28\xb5\x2f\xfd rest").error,
+              HasSubstr("zstd -dc FILE | iovm import - --from"));
 }
 
 TEST(EventsText, ALineWithoutEndIsAnError) {
