@@ -54,10 +54,28 @@ Ngrams renamed(const Ngrams& in, std::span<const Symbol> map) {
 
 Ngrams merged(const Ngrams& a, const Ngrams& b) {
   IOVM_ASSERT(a.length == b.length);
-  Ngrams both = a;
-  both.symbols.insert(both.symbols.end(), b.symbols.begin(), b.symbols.end());
-  both.counts.insert(both.counts.end(), b.counts.begin(), b.counts.end());
-  return canonical(both);
+  Ngrams both{a.length, {}, {}};
+  both.symbols.reserve(a.symbols.size() + b.symbols.size());
+  both.counts.reserve(a.counts.size() + b.counts.size());
+  auto put = [&both](std::span<const Symbol> symbols, std::uint64_t count) {
+    both.symbols.insert(both.symbols.end(), symbols.begin(), symbols.end());
+    both.counts.push_back(count);
+  };
+  std::size_t i = 0, j = 0;
+  while (i < a.size() && j < b.size()) {
+    std::span<const Symbol> x = a.at(i), y = b.at(j);
+    auto order = std::lexicographical_compare_three_way(x.begin(), x.end(), y.begin(), y.end());
+    if (order < 0) {
+      put(x, a.counts[i++]);
+    } else if (order > 0) {
+      put(y, b.counts[j++]);
+    } else {
+      put(x, a.counts[i++] + b.counts[j++]);
+    }
+  }
+  for (; i < a.size(); ++i) put(a.at(i), a.counts[i]);
+  for (; j < b.size(); ++j) put(b.at(j), b.counts[j]);
+  return both;
 }
 
 Ngrams without(const Ngrams& whole, const Ngrams& part) {

@@ -91,9 +91,9 @@ void Calibrator::session(std::span<const Token> tokens,
     s.scored += counts ? 1 : 0;
     s.distinct.add(token.symbol);
     s.unseen = s.unseen << 1 | (unseen_[token.symbol] ? 1U : 0U);
-    s.most_unseen = std::max(s.most_unseen, std::popcount(s.unseen));
+    if (s.unseen != 0) s.most_unseen = std::max(s.most_unseen, std::popcount(s.unseen));
     s.strange = s.strange << 1 | (!came_from.empty() && strange[came_from[i]] ? 1U : 0U);
-    s.most_strange = std::max(s.most_strange, std::popcount(s.strange));
+    if (s.strange != 0) s.most_strange = std::max(s.most_strange, std::popcount(s.strange));
     s.window.add(std::min(bits, model_.unknown()));
     Bits score = s.window.score();
     s.largest = std::max(s.largest, score);
