@@ -10,9 +10,10 @@
 // and alerts have tracks of their own in the group "recording".
 //
 // What shaped it: Perfetto's importer names a track by its tid alone, so a tid is used once in the
-// whole file; it takes slices of a track for a stack, so they never overlap, not
-// even by the nanosecond that it would cut off a time (put_microseconds); it reads no key behind
-// one that it does not know, so all else stands before "traceEvents". The order of entries is free.
+// whole file, and none is a group's number (it would be that group's main thread); it takes slices
+// of a track for a stack, so they never overlap, not even by the nanosecond that it would cut off a
+// time (put_microseconds); it reads no key behind one that it does not know, so all else stands
+// before "traceEvents". The order of entries is free.
 #pragma once
 
 #include <cstdint>
@@ -45,6 +46,8 @@ class PerfettoListing : public EventListing {
   void end(const trace::Context& context, std::string& out) override;
 
  private:
+  static constexpr std::uint32_t kLastGroup = 0x20001;  // of VM 0xffff
+
   // Accesses of one process to one device, close together.
   struct Run {
     std::string_view device;  // empty: none is open
@@ -72,7 +75,7 @@ class PerfettoListing : public EventListing {
   void put_alert(const AlertMark& mark, std::string& out);
 
   const std::vector<AlertMark>& marks_;
-  std::uint32_t last_tid_ = 0;
+  std::uint32_t last_tid_ = kLastGroup;
   bool any_ = false;  // an entry stands already: a comma is due
   bool any_event_ = false;
   std::uint64_t first_time_ = 0;

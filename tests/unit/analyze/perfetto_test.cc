@@ -41,6 +41,9 @@ class Importer {
       if (line.starts_with("{\"ph\"")) entry(std::string(line));
     }
     for (auto& [tid, slices] : slices_) check_stack(tid, slices);
+    for (auto& [tid, pid] : process_of_) {
+      if (process_of_.contains(pid)) fault("a tid is a pid", format("{}", pid));
+    }
   }
 
   std::vector<std::string> faults;
