@@ -139,6 +139,7 @@ struct Report {
   std::string path;
   std::vector<ReportAlert> alerts;
   std::uint64_t left_out = 0;           // alerts beyond kMostAlerts
+  std::uint64_t elsewhere = 0;          // alerts that do not meet the filter
   std::optional<TraceFacts> recording;  // of the trace explained; nothing for alerts from a file
   std::optional<std::string> model;     // the model's path
   std::vector<trace::Damage> damage;    // of the trace explained
@@ -170,6 +171,8 @@ Status add_file(std::string_view role, const std::string& path, Report& report);
 std::size_t incidents_in(const Report& report);
 // All of it in one sentence.
 std::string verdict(const Report& report);
+// Why there is none to tell, a line without its end.
+std::string no_alerts(const Report& report);
 // What the recording cannot show, each in one sentence; the recording must be known.
 std::vector<std::string> blind_spots(const Report& report);
 // What keeps the VM from going on, in one sentence; empty where it was not stopped.

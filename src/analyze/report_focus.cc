@@ -54,7 +54,7 @@ Status keep_matching(const EventFilter& filter, Report& report) {
           "--from, --to: the recording is not here, so its start is not known; give nanoseconds "
           "of its clock (first_time and last_time of the alerts) instead of +T");
   }
-  std::erase_if(report.alerts, [&](const ReportAlert& alert) {
+  report.elsewhere = std::erase_if(report.alerts, [&](const ReportAlert& alert) {
     std::uint64_t start = start_of(report, alert).value_or(0);
     if (filter.from && alert.last_time < filter.from->at(start)) return true;
     if (filter.to && alert.first_time >= filter.to->at(start)) return true;

@@ -283,12 +283,11 @@ std::string render_text(const Report& report) {
   }
   if (report.left_out > 0)
     out += format("{} more alerts are not told; pick one with --alert\n", report.left_out);
+  if (report.alerts.empty()) out += no_alerts(report) + "\n";
   if (only_rules) {
-    return out + (report.alerts.empty() ? "No known attack is in it. " : "") +
-           "Name a model with -m to be told what " + (report.alerts.empty() ? "" : "else ") +
+    return out + "Name a model with -m to be told what " + (report.alerts.empty() ? "" : "else ") +
            "is abnormal in it.\n";
   }
-  if (report.alerts.empty()) out += "no alerts: nothing in it is abnormal to the model\n";
   if (report.recording)
     out += describe_totals(report.recording->census.events, report.recording->census.lost) + "\n";
   return out;

@@ -82,6 +82,19 @@ std::size_t incidents_in(const Report& report) {
   return ids.contains("") ? 0 : ids.size();
 }
 
+std::string no_alerts(const Report& report) {
+  if (report.elsewhere > 0) {
+    return format(
+        "no alert meets what was asked for (--process, --device, --from, --to); {} elsewhere",
+        counted(report.elsewhere, "alert"));
+  }
+  if (report.recording && report.recording->census.events == 0) {
+    return "no event meets what was asked for (iovm info tells what the recording holds)";
+  }
+  if (report.model) return "no alerts: nothing in it is abnormal to the model";
+  return report.recording ? "no known attack is in it" : "no alerts";
+}
+
 std::string verdict(const Report& report) {
   if (!report.alerts.empty()) {
     std::size_t count = report.alerts.size() + report.left_out;
@@ -91,6 +104,8 @@ std::string verdict(const Report& report) {
     std::string together = incidents == 0 ? "" : " in " + counted(incidents, "incident");
     return format("{} alerts{}; the gravest: {}.", count, together, text);
   }
+  bool nothing = report.recording && report.recording->census.events == 0;
+  if (report.elsewhere > 0 || nothing) return capital(no_alerts(report)) + ".";
   if (!report.recording) return "There are no alerts.";
   const Census& census = report.recording->census;
   std::string events = counted(census.events, "event");
