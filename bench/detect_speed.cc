@@ -29,11 +29,6 @@ double cpu_seconds() {
   return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
 }
 
-class Silent : public detect::AlertSink {
- public:
-  Status closed(const detect::Alert&) override { return {}; }
-};
-
 // Runs it `rounds` times over the trace; the median counts.
 void measure(const char* what, const char* path, int rounds,
              const std::function<std::uint64_t(trace::EventSource&)>& work) {
@@ -89,7 +84,7 @@ int main(int argc, char** argv) {
   });
   std::shared_ptr<const detect::RuleSet> rules = *detect::load_rules({}, true);
   measure("decode, tokenize, rules", path, rounds, [&](trace::EventSource& source) {
-    Silent silent;
+    detect::Nobody silent;
     detect::RuleRun run(rules, path, silent);
     if (!detect::run(source, run)) std::exit(1);
     return run.events();
@@ -103,16 +98,15 @@ int main(int argc, char** argv) {
     data = std::move(training->data);
     return training->events;
   });
-  model::Model model = data.model();
-  detect::Learned learned(data, model);
+  detect::Learned learned(data);
   measure("detect", path, rounds, [&](trace::EventSource& source) {
-    Silent silent;
+    detect::Nobody silent;
     detect::Detector detector(learned, path, silent);
     if (!detect::run(source, detector)) std::exit(1);
     return detector.stats().events;
   });
   measure("detect, rules too", path, rounds, [&](trace::EventSource& source) {
-    Silent silent;
+    detect::Nobody silent;
     detect::Detector detector(learned, path, silent);
     detect::RuleWatch watch(rules, path, true, silent);
     detector.watch(watch);

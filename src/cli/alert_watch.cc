@@ -30,9 +30,8 @@ Status AlertWatch::detect_by(const std::string& model_path, const std::string& t
   auto data = model::read_model(model_path);
   if (!data) return std::move(data).error();
   data_ = std::make_unique<model::ModelData>(*std::move(data));
-  model_ = std::make_unique<model::Model>(data_->model());
   sink_ = std::make_unique<Sink>(marks_);
-  learned_ = std::make_unique<detect::Learned>(*data_, *model_);
+  learned_ = std::make_unique<detect::Learned>(*data_);
   detector_ = std::make_unique<detect::Detector>(*learned_, trace_path, *sink_);
   return {};
 }

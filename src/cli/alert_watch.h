@@ -41,7 +41,6 @@ class AlertWatch : public trace::EventSource {
 
   trace::EventSource& trace_;
   std::unique_ptr<model::ModelData> data_;
-  std::unique_ptr<model::Model> model_;
   std::unique_ptr<detect::Learned> learned_;
   std::unique_ptr<Sink> sink_;
   std::unique_ptr<detect::Detector> detector_;

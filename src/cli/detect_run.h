@@ -33,10 +33,9 @@ struct DetectTotals {
 // The model, ready for use.
 struct Scoring {
   explicit Scoring(model::ModelData d)
-      : data(std::move(d)), model(data.model()), learned(data, model), drift(data.calibration) {}
+      : data(std::move(d)), learned(data), drift(data.calibration) {}
 
   model::ModelData data;
-  model::Model model;
   detect::Learned learned;
   detect::Drift drift;
 };

@@ -21,7 +21,7 @@ class Evaluator {
  public:
   // `truth`: where the attacks are, of those recordings of which it is known.
   Evaluator(const model::ModelData& data, std::vector<analyze::TruthAttack> truth)
-      : data_(data), model_(data.model()), learned_(data, model_), truth_(std::move(truth)) {}
+      : data_(data), learned_(data), truth_(std::move(truth)) {}
 
   Status add_normal(const std::string& path);
   Status add_attack(const std::string& path);
@@ -41,7 +41,6 @@ class Evaluator {
   std::string group(const std::optional<model::Device>& device) const;
 
   const model::ModelData& data_;
-  model::Model model_;
   detect::Learned learned_;
   std::vector<analyze::TruthAttack> truth_;
   std::vector<std::string> attack_paths_;

@@ -54,14 +54,13 @@ Result<bool> is_alerts(const ExplainOptions& options) {
 Status Explainer::detect_in(const std::string& path) {
   auto data = model::read_model(*options_.model);
   if (!data) return std::move(data).error();
-  model::Model model = data->model();
   auto reader = trace::TraceReader::open(path);
   if (!reader) return std::move(reader).error();
   ReportSink sink(report_);
   auto rules = detect::load_rules({}, true);
   if (!rules) return std::move(rules).error();
   detect::Incidents incidents(sink);
-  detect::Learned learned(*data, model);
+  detect::Learned learned(*data);
   detect::Detector detector(learned, path, incidents);
   detect::RuleWatch rule_watch(*std::move(rules), path, true, incidents);
   if (data->options.scheme == model::Scheme::devices) detector.watch(rule_watch);

@@ -7,18 +7,11 @@
 #include "trace/reader.h"
 
 namespace iovm::cli {
-namespace {
-
-class Nobody : public detect::AlertSink {
-  Status closed(const detect::Alert&) override { return {}; }
-};
-
-}  // namespace
 
 Result<NormalRun> look_over(const std::string& trace, const detect::Learned& learned) {
   auto reader = trace::TraceReader::open(trace);
   if (!reader) return std::move(reader).error();
-  Nobody nobody;
+  detect::Nobody nobody;
   detect::Detector detector(learned, trace, nobody);
   Timed source(**reader);
   if (auto ok = detect::run(source, detector); !ok) {

@@ -19,7 +19,6 @@ struct NormalRun {
   std::uint64_t duration_ns = 0;
 };
 
-// `model` is the data's.
 Result<NormalRun> look_over(const std::string& trace, const detect::Learned& learned);
 
 }  // namespace iovm::cli

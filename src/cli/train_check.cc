@@ -45,8 +45,7 @@ Result<std::optional<TrainCheck>> check_model(const std::vector<std::string>& tr
   if (traces.empty()) return check;
   check.emplace();
   check->recordings = traces.size();
-  model::Model model = data.model();
-  detect::Learned learned(data, model);
+  detect::Learned learned(data);
   for (const std::string& trace : traces) {
     auto run = look_over(trace, learned);
     if (!run) return std::move(run).error();

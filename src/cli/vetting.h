@@ -32,10 +32,9 @@ class Judges {
   friend class Vetting;
   struct Judge {
     Judge(std::string p, model::ModelData d)
-        : path(std::move(p)), data(std::move(d)), model(data.model()), learned(data, model) {}
+        : path(std::move(p)), data(std::move(d)), learned(data) {}
     std::string path;
     model::ModelData data;
-    model::Model model;
     detect::Learned learned;
   };
 
@@ -63,16 +62,13 @@ class Vetting : public trace::EventSource {
     std::uint64_t count = 0;
     std::string first;  // its title
   };
-  struct Nobody : detect::AlertSink {
-    Status closed(const detect::Alert&) override { return {}; }
-  };
 
   Status look(std::span<const trace::Event> batch);
 
   trace::EventSource& source_;
   const Judges& judges_;
   Attacks attacks_;
-  Nobody nobody_;
+  detect::Nobody nobody_;
   std::optional<detect::RuleRun> rules_;
   std::vector<std::unique_ptr<detect::Detector>> detectors_;  // of each model
 };

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a Detector asks of a model beside scores, worked out once for all recordings: which accesses
-// it knows, what it allows from user space, how unusual a session is, how much is too much.
+// What a Detector asks of a model, worked out once for all recordings: scores, which accesses it
+// knows, what it allows from user space, how unusual a session is, how much is too much.
 //
-// Immutable: one serves any number of Detectors and threads. Model and data must outlive it.
+// Immutable: one serves any number of Detectors and threads. The data must outlive it.
 #pragma once
 
 #include "detect/known_accesses.h"
@@ -15,19 +15,19 @@
 namespace iovm::detect {
 
 struct Learned {
-  Learned(const model::ModelData& d, const model::Model& m)
+  explicit Learned(const model::ModelData& d)
       : data(d),
-        model(m),
+        model(d.model()),
         accesses(d.alphabet),
         user_access(d),
         scorer(d),
         norm(d.volumes),
-        limits(norm, model::volume_excess(d.threshold.value, m.unknown())) {}
+        limits(norm, model::volume_excess(d.threshold.value, model.unknown())) {}
   Learned(const Learned&) = delete;
   Learned& operator=(const Learned&) = delete;
 
   const model::ModelData& data;
-  const model::Model& model;
+  model::Model model;
   KnownAccesses accesses;
   UserAccess user_access;
   SessionScorer scorer;

@@ -51,10 +51,8 @@ struct iovm_trace {
 };
 
 struct iovm_model {
-  explicit iovm_model(iovm::model::ModelData read)
-      : data(std::move(read)), model(data.model()), learned(data, model) {}
+  explicit iovm_model(iovm::model::ModelData read) : data(std::move(read)), learned(data) {}
   iovm::model::ModelData data;
-  iovm::model::Model model;
   iovm::detect::Learned learned;
 };
 

@@ -133,8 +133,7 @@ class HardCase : public testing::Test {
       }
       std::vector<Alert> alerts;
     } sink;
-    model::Model model = data.model();
-    detect::Learned learned(data, model);
+    detect::Learned learned(data);
     detect::Detector detector(learned, "test.iovm", sink);
     trace::VectorSource source(context, events);
     EXPECT_TRUE(run(source, detector));

@@ -102,8 +102,7 @@ class DetectorTest : public testing::Test {
 
   Collector detect(std::size_t batch = 1024) {
     Collector out;
-    model::Model model = data.model();
-    Learned learned(data, model);
+    Learned learned(data);
     Detector detector(learned, "test.iovm", out);
     trace::VectorSource source(context, guest.events, batch);
     EXPECT_TRUE(run(source, detector));
@@ -269,8 +268,7 @@ TEST_F(DetectorTest, AFileGivesTheVerdictOfTheLiveSourceBitForBit) {
   auto reader = trace::TraceReader::open(path);
   ASSERT_TRUE(reader);
   Collector from_file;
-  model::Model model = data.model();
-  Learned learned(data, model);
+  Learned learned(data);
   Detector detector(learned, "test.iovm", from_file);
   ASSERT_TRUE(run(**reader, detector));
   EXPECT_NE(from_file.json, "");
