@@ -31,7 +31,7 @@ class Calibrator {
   // Where a window's score was the largest so far: the last symbol of it.
   struct Oddest {
     model::Bits bits = 0;
-    model::Symbol symbol = model::kNoSymbol;
+    model::Symbol symbol = model::kOverflow;  // none
   };
   const Oddest& oddest() const { return oddest_; }
   // The sample so far, in its final form.

@@ -19,7 +19,8 @@ struct ByOthers {
   Calibrator::Oddest oddest;
 };
 
-// `whole`: the counts of all recordings, with no less context than options wants.
+// `whole`: the counts of all recordings, with no less context than options wants. Where the others
+// saw nothing, or the recording's events are not kept, there is nothing to tell.
 ByOthers score_by_others(const Recording& recording, const model::Ngrams& whole,
                          const model::Options& options, const model::Alphabet& alphabet);
 

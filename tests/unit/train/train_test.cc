@@ -259,6 +259,18 @@ TEST_F(TrainerTest, TellsWhichRecordingIsUnlikeTheOthers) {
   EXPECT_EQ(unlike.device, model::pc_device(model::PcDevice::ide_primary));
 }
 
+TEST_F(TrainerTest, WithNothingInTheOthersNoRecordingIsUnlikeThem) {
+  Trainer trainer({}, {});
+  TestGuest lossy;
+  lossy.lose();
+  auto recording = source(work(1), 1), nothing = source(lossy.events, 2);
+  ASSERT_TRUE(trainer.add(recording));
+  ASSERT_TRUE(trainer.add(nothing));
+  auto training = trainer.finish();
+  ASSERT_TRUE(training);
+  EXPECT_TRUE(training->unlike.empty());
+}
+
 TEST_F(TrainerTest, ChoosesTheOrderByTheNumberOfSymbols) {
   for (int rounds : {40, 200000}) {
     Trainer trainer({}, {});
