@@ -41,11 +41,9 @@ Status narrow(TruthAttack& attack, std::string_view word) {
     }
     attack.cr3 = model::address_space(*cr3);
   } else if (word.starts_with("code=")) {
-    std::string_view range = word.substr(5);
-    std::size_t dash = std::min(range.find('-'), range.size());
-    auto first = hex(range.substr(0, dash));
-    auto last = hex(range.substr(std::min(dash + 1, range.size())));
-    if (!first || !last || *last < *first) {
+    std::vector<std::string_view> ends = split(word.substr(5), '-');
+    auto first = hex(ends.front()), last = hex(ends.back());
+    if (ends.size() != 2 || !first || !last || *last < *first) {
       return input_error(
           format("expected code=HEX-HEX, the lower address first, found {}", quoted(word)));
     }

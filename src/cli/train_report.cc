@@ -87,8 +87,7 @@ void say_user_space(const model::ModelData& data) {
   }
   if (text.empty()) return;
   say("warning: processes of the guests accessed devices by themselves, which is no alarm from now "
-      "on "
-      "(leave such a recording out if it was no normal work): " +
+      "on (leave such a recording out if it was no normal work): " +
       text);
 }
 

@@ -2,9 +2,9 @@
 //
 // The device tables, parsed: devices by name, registers by role, which configuration registers
 // move a fixed part of the PC, where structures lie of which no capability told, and which parts of
-// a device work by themselves. The tables are
-// text (devices/README.md tells its lines), compiled in and parsed once, at the first question; a
-// mistake in one is a failed test, and a broken promise at run time.
+// a device work by themselves. The tables are text (devices/README.md tells its lines), compiled in
+// and parsed once, at the first question; a mistake in one is a failed test, and a broken promise
+// at run time.
 //
 // Lookups are for the first sight of an address only; the tokenizer remembers the answers.
 #pragma once
